@@ -1,0 +1,38 @@
+/* What the translation units of the extension share. */
+#ifndef FASTPR_H
+#define FASTPR_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "prototypes.h"
+
+/* The rule for thresholds needs IEEE arithmetic as written. */
+#ifdef __FAST_MATH__
+#error "fastpr must not be compiled with -ffast-math: it would change the counts"
+#endif
+
+#define FASTPR_HISTOGRAM_ARGUMENTS(SCORE)                                                          \
+    const SCORE *scores, const void *labels, int label_kind, const void *weights, int weight_kind, \
+        int64_t num_samples, const SCORE *thresholds, int32_t num_thresholds, int64_t *counts,     \
+        double *sums, int64_t *report
+
+struct fastpr_variant {
+    const char *name;
+    int (*is_supported)(void);
+    int (*score_histogram_f32)(FASTPR_HISTOGRAM_ARGUMENTS(float));
+    int (*score_histogram_f64)(FASTPR_HISTOGRAM_ARGUMENTS(double));
+    int (*score_histogram_u8)(FASTPR_HISTOGRAM_ARGUMENTS(uint8_t));
+    int (*score_histogram_u16)(FASTPR_HISTOGRAM_ARGUMENTS(uint16_t));
+    int (*score_histogram_half)(FASTPR_HISTOGRAM_ARGUMENTS(uint16_t));
+};
+
+/* A variant whose file was compiled without its instructions has no kernels. */
+extern const fastpr_variant fastpr_variant_rule;
+extern const fastpr_variant fastpr_variant_baseline;
+extern const fastpr_variant fastpr_variant_avx2;
+extern const fastpr_variant fastpr_variant_avx512;
+
+#endif

@@ -1,0 +1,261 @@
+"""Which backend counts, and how its blocks become one table."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from typing import IO, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastpr import parallel
+from fastpr._version import __version__
+
+# Best first: what "auto" tries in this order on host arrays. On 2**26 float32 scores with
+# bool labels, T = 201 and 2 threads, bench/figures.py measured c faster than numba on every
+# distribution, and it has nothing to compile in a new process; reference is the oracle of
+# the tests, 20 to 100 times slower. The figures are in bench/results/.
+_MODULES = {
+    "c": "fastpr.backends.c",
+    "numba": "fastpr.backends.numba_cpu",
+    "reference": "fastpr.backends.reference",
+}
+BACKEND_NAMES = tuple(_MODULES)
+
+
+class BackendUnavailable(RuntimeError):  # noqa: N818 - a state of the machine, not a mistake
+    """A backend that was asked for by name cannot be used here; the message says why."""
+
+
+class Backend(Protocol):
+    """What a module of ``fastpr.backends`` provides."""
+
+    def describe(self) -> str:
+        """Return a few words about this build, for `doctor`."""
+
+    def score_histogram(
+        self,
+        kernel: str,
+        scores: NDArray[Any],
+        labels: NDArray[Any],
+        weights: NDArray[Any] | None,
+        thresholds: NDArray[Any],
+        table: NDArray[Any],
+        report: NDArray[np.int64],
+    ) -> None:
+        """Add a block of samples to a table.
+
+        Parameters
+        ----------
+        kernel : {"f32", "f64", "u8", "u16", "half"}
+            How the scores are read.
+        scores : ndarray, shape (n,)
+            Contiguous, in the storage dtype of their kind.
+        labels : ndarray, shape (n,)
+            Contiguous; uint8 for bool (any byte but 0 is true), else a signed integer type.
+        weights : ndarray, shape (n,), optional
+            Contiguous; uint8 for bool, float32 or float64.
+        thresholds : ndarray, shape (T,)
+            In the dtype of the scores.
+        table : ndarray, shape (2, T)
+            Added to: int64 counts without weights, else float64 sums (negative, positive).
+        report : ndarray of int64, shape (3,)
+            Added to: the number of scores outside [0, 1], which are in no bin; not 0 if a
+            label was neither 0 nor 1; not 0 if a weight was negative or not finite.
+        """
+
+
+_loaded: dict[str, Backend] = {}
+_reasons: dict[str, str] = {}
+
+
+def _load(name: str) -> Backend:
+    """Import a backend once; raise `BackendUnavailable` if it cannot work here."""
+    if name in _loaded:
+        return _loaded[name]
+    if name not in _reasons:
+        try:
+            _loaded[name] = import_module(_MODULES[name])  # type: ignore[assignment]
+            return _loaded[name]
+        except ImportError as error:
+            _reasons[name] = str(error)
+    raise BackendUnavailable(
+        f"backend {name!r} is not available: {_reasons[name]} "
+        f"(available: {', '.join(available_backends(leave_out=name))})"
+    )
+
+
+def available_backends(*, leave_out: str | None = None) -> list[str]:
+    """Return the names of the backends that work here, the fastest first.
+
+    Every backend is loaded to find out, so the first call can take a second.
+
+    Parameters
+    ----------
+    leave_out : str, optional
+        A backend not to try.
+
+    Returns
+    -------
+    list of str
+        A part of ``["c", "numba", "reference"]``.
+
+    Examples
+    --------
+    >>> "reference" in available_backends()
+    True
+    """
+    names = []
+    for name in BACKEND_NAMES:
+        if name == leave_out:
+            continue
+        try:
+            _load(name)
+        except BackendUnavailable:
+            continue
+        names.append(name)
+    return names
+
+
+def check_backend(backend: str | None) -> str | None:
+    """Return `backend` if it is None, "auto" or a known name, else say what is known."""
+    if backend is None or backend == "auto" or backend in BACKEND_NAMES:
+        return backend
+    raise ValueError(
+        f"backend must be one of {', '.join(map(repr, ('auto', *BACKEND_NAMES)))} or None, "
+        f"got {backend!r}"
+    )
+
+
+def choose_backend(backend: str | None = None) -> tuple[str, Backend]:
+    """Return the backend for host arrays: as named, by FASTPR_BACKEND, or the fastest here.
+
+    Parameters
+    ----------
+    backend : str, optional
+        A name; None or "auto" to leave the choice to the environment variable
+        FASTPR_BACKEND, and then to what is there.
+
+    Returns
+    -------
+    tuple of (str, Backend)
+        The name and the module.
+
+    Raises
+    ------
+    BackendUnavailable
+        If a backend that was named does not work here. There is no falling back.
+    ValueError
+        If the name is not that of a backend.
+    """
+    name = check_backend(backend)
+    if name is None or name == "auto":
+        name = os.environ.get("FASTPR_BACKEND") or "auto"
+        if name != "auto" and name not in BACKEND_NAMES:
+            raise ValueError(
+                f"the environment variable FASTPR_BACKEND must be one of "
+                f"{', '.join(('auto', *BACKEND_NAMES))}, got {name!r}"
+            )
+    if name != "auto":
+        return name, _load(name)
+    for candidate in BACKEND_NAMES:
+        try:
+            return candidate, _load(candidate)
+        except BackendUnavailable:
+            continue
+    raise BackendUnavailable("no backend works here; fastpr.doctor() says why")
+
+
+class BlockSource(Protocol):
+    """Samples that can be read as contiguous blocks; see `fastpr.inputs.Samples`."""
+
+    kernel: str
+    num_samples: int
+    has_weight_array: bool
+
+    def blocks(
+        self, start: int, stop: int
+    ) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]]:
+        """Yield (scores, labels, weights) of the samples from `start` to `stop`, in C order."""
+
+
+def score_histogram(
+    samples: BlockSource, thresholds: NDArray[Any], backend: str | None
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Count samples into a table, in parallel if they are many.
+
+    Parameters
+    ----------
+    samples : BlockSource
+        Canonical samples.
+    thresholds : ndarray, shape (T,)
+        In the dtype of the scores.
+    backend : str, optional
+        See `choose_backend`.
+
+    Returns
+    -------
+    table : ndarray of int64 or, with an array of weights, float64, shape (2, T)
+        By label and bin.
+    report : ndarray of int64, shape (3,)
+        See `Backend.score_histogram`.
+    """
+    _, module = choose_backend(backend)
+    shape = (2, len(thresholds))
+    dtype = np.float64 if samples.has_weight_array else np.int64
+    kernel = samples.kernel
+
+    def count(start: int, stop: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        table = np.zeros(shape, dtype)
+        report = np.zeros(3, np.int64)
+        for scores, labels, weights in samples.blocks(start, stop):
+            module.score_histogram(kernel, scores, labels, weights, thresholds, table, report)
+        return table, report
+
+    slices = parallel.slices(samples.num_samples)
+    if len(slices) == 1:
+        return count(*slices[0])
+
+    total, total_report = np.zeros(shape, dtype), np.zeros(3, np.int64)
+
+    def combine(part: tuple[NDArray[Any], NDArray[np.int64]]) -> None:
+        np.add(total, part[0], out=total)
+        np.add(total_report, part[1], out=total_report)
+
+    parallel.run(lambda index: count(*slices[index]), len(slices), combine)
+    return total, total_report
+
+
+def doctor(file: IO[str] | None = None) -> None:
+    """Print what is there, which backend host arrays get, and why.
+
+    Parameters
+    ----------
+    file : text file, optional
+        Where to print; standard output by default.
+    """
+    out = file if file is not None else sys.stdout
+    lines = [
+        f"fastpr {__version__}, Python {platform.python_version()}, NumPy {np.__version__}, "
+        f"{platform.system()} {platform.machine()}",
+        f"threads: {parallel.get_num_threads()} (FASTPR_NUM_THREADS="
+        f"{os.environ.get('FASTPR_NUM_THREADS', 'not set')})",
+        "backends, the fastest first:",
+    ]
+    available = available_backends()
+    for name in BACKEND_NAMES:
+        state = _loaded[name].describe() if name in available else f"not there: {_reasons[name]}"
+        lines.append(f"  {name:<10} {state}")
+    try:
+        chosen, _ = choose_backend()
+    except (BackendUnavailable, ValueError) as error:
+        lines.append(f"host arrays: no backend, because {error}")
+    else:
+        named = os.environ.get("FASTPR_BACKEND", "auto") not in ("", "auto")
+        reason = "FASTPR_BACKEND says so" if named else "the fastest that is there"
+        lines.append(f"host arrays: {chosen} ({reason})")
+    print("\n".join(lines), file=out)

@@ -1,0 +1,158 @@
+"""The metrics as functions of arrays."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastpr import curve, dispatch
+from fastpr.curve import PrecisionRecallData
+from fastpr.inputs import Samples
+from fastpr.thresholds import check_num_thresholds, stored_thresholds
+
+
+class ScoreCounts(NamedTuple):
+    """What one update adds to a state.
+
+    Attributes
+    ----------
+    counts : ndarray of int64, shape (2, T), or None
+        Samples by label and bin, if they all weigh 1.
+    sums : ndarray of float64, shape (2, T), or None
+        Weights by label and bin, otherwise.
+    num_samples : int
+        The samples in the table.
+    num_dropped : int
+        The samples left out because their score was not in [0, 1].
+    """
+
+    counts: NDArray[np.int64] | None
+    sums: NDArray[np.float64] | None
+    num_samples: int
+    num_dropped: int
+
+
+def check_invalid(invalid: str) -> str:
+    """Return `invalid` if it is "raise" or "drop", or say that it must be."""
+    if invalid not in ("raise", "drop"):
+        raise ValueError(f"invalid must be 'raise' or 'drop', got {invalid!r}")
+    return invalid
+
+
+def count_scores(
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    weights: ArrayLike | None,
+    num_thresholds: int,
+    invalid: str,
+    backend: str | None,
+) -> ScoreCounts:
+    """Check, count and report: all that an update does before it is committed."""
+    samples = Samples(labels, predictions, weights)
+    thresholds = stored_thresholds(num_thresholds, samples.kind)
+    table, report = dispatch.score_histogram(samples, thresholds, backend)
+    num_dropped = samples.check(report, invalid)
+    num_samples = samples.num_samples - num_dropped
+    if samples.scalar_weight is not None:
+        table = table * samples.scalar_weight + 0.0  # -0.0 becomes 0.0
+    if table.dtype == np.int64:
+        return ScoreCounts(table, None, num_samples, num_dropped)
+    check_finite_sums(table)
+    return ScoreCounts(None, table, num_samples, num_dropped)
+
+
+def check_finite_sums(sums: NDArray[Any]) -> None:
+    """Raise OverflowError if the sum of all weights is not finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(sums.sum())
+    if not finite:
+        raise OverflowError(
+            "the sum of the weights does not fit into float64; scale the weights down"
+        )
+
+
+def precision_recall_at_equal_thresholds(
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    weights: ArrayLike | None = None,
+    num_thresholds: int = 201,
+    *,
+    zero_division: float = 0.0,
+    invalid: str = "raise",
+    backend: str | None = None,
+) -> PrecisionRecallData:
+    """Compute precision and recall at equally spaced thresholds, in one pass.
+
+    A sample is predicted positive at threshold ``i / (num_thresholds - 1)`` when its score
+    is at or above it, compared exactly in the dtype of the scores. Time is
+    O(samples + thresholds), memory O(thresholds): nothing of the size of the input is
+    allocated.
+
+    Parameters
+    ----------
+    labels : array_like of bool or int
+        True labels: bool, or integers 0 and 1. Same shape as `predictions`.
+    predictions : array_like of float16, bfloat16, float32, float64, uint8 or uint16
+        Scores in [0, 1], of any shape. Integer scores stand for ``u / (2**bits - 1)``.
+        NumPy arrays, torch tensors on the CPU, and whatever offers the buffer protocol,
+        ``__array_interface__`` or DLPack are read where they are.
+    weights : array_like of float, int or bool, optional
+        Weights that broadcast to the shape of `predictions`, finite and not negative. A
+        weight of 0 masks a sample, whose score and label are still checked. A scalar
+        multiplies the counts.
+    num_thresholds : int, default 201
+        The number of thresholds, in [2, 65537].
+    zero_division : {0.0, 1.0, nan}, default 0.0
+        The precision or recall whose denominator is 0.
+    invalid : {"raise", "drop"}, default "raise"
+        Whether scores below 0, above 1, infinite or NaN are an error or left out.
+    backend : {"auto", "c", "numba", "reference"}, optional
+        Which kernels count; by default FASTPR_BACKEND, or the fastest that is there. All
+        give the same integers.
+
+    Returns
+    -------
+    PrecisionRecallData
+        A named tuple ``(tp, fp, tn, fn, precision, recall, thresholds)`` of arrays of
+        shape (num_thresholds,); counts are int64, with weights float64.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, labels are not 0 or 1, scores are not in [0, 1], weights do not
+        broadcast or are negative or not finite, or an option is out of range.
+    TypeError
+        If a dtype is not one of those above.
+    OverflowError
+        If the sum of the weights is not finite.
+    BackendUnavailable
+        If the backend that was named does not work here.
+
+    See Also
+    --------
+    PrecisionRecallAtEqualThresholds : The same over a stream of batches.
+
+    References
+    ----------
+    .. [1] ``tf.contrib.metrics.precision_recall_at_equal_thresholds``, TensorFlow 1.x, whose
+       documentation this metric follows.
+
+    Examples
+    --------
+    >>> import fastpr
+    >>> result = fastpr.precision_recall_at_equal_thresholds(
+    ...     labels=[0, 0, 1, 1], predictions=[0.1, 0.6, 0.4, 0.9], num_thresholds=3
+    ... )
+    >>> result.tp.tolist(), result.fp.tolist()
+    ([2, 1, 0], [2, 1, 0])
+    >>> result.precision.tolist()
+    [0.5, 0.5, 0.0]
+    """
+    number = check_num_thresholds(num_thresholds)
+    zero_division = curve.check_zero_division(zero_division)
+    counted = count_scores(labels, predictions, weights, number, check_invalid(invalid), backend)
+    table = counted.counts if counted.counts is not None else counted.sums
+    assert table is not None
+    return curve.precision_recall(table, zero_division)

@@ -1,0 +1,159 @@
+r"""Saved states: a header that says what they are, then tables, then a checksum.
+
+The layout, all little-endian::
+
+    8 bytes   magic, b"\x93FASTPR\\n"
+    uint32    schema
+    uint32    length of the header
+    header    JSON object, ASCII, keys sorted, no spaces
+    tables    as the header says, in C order
+    uint32    CRC-32 of everything before
+
+Equal states have equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAGIC = b"\x93FASTPR\n"
+SCHEMA = 1
+_PREFIX = struct.Struct("<8sII")
+_CHECKSUM = struct.Struct("<I")
+_MAX_HEADER = 1 << 16
+
+
+def pack(header: Mapping[str, Any], tables: list[NDArray[Any]]) -> bytes:
+    """Return a header and tables as bytes.
+
+    Parameters
+    ----------
+    header : mapping
+        What JSON can hold; has to say the shapes and dtypes of the tables.
+    tables : list of ndarray
+        Of int64 or float64.
+    """
+    text = json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    parts = [_PREFIX.pack(MAGIC, SCHEMA, len(text)), text]
+    parts += [np.ascontiguousarray(t, t.dtype.newbyteorder("<")).tobytes() for t in tables]
+    body = b"".join(parts)
+    return body + _CHECKSUM.pack(zlib.crc32(body))
+
+
+def unpack_header(data: bytes) -> tuple[dict[str, Any], memoryview]:
+    """Return the header and what follows it, the checksum verified and taken off.
+
+    Parameters
+    ----------
+    data : bytes-like
+        What `pack` returned.
+
+    Raises
+    ------
+    ValueError
+        If it is not a saved state, of an unknown schema, cut short, or damaged.
+    """
+    view = memoryview(data).cast("B")
+    if len(view) < _PREFIX.size or bytes(view[: len(MAGIC)]) != MAGIC:
+        raise ValueError("not a saved fastpr state: it does not begin with the bytes of one")
+    _, schema, length = _PREFIX.unpack_from(view)
+    if schema != SCHEMA:
+        raise ValueError(
+            f"the saved state has schema {schema}, and this version of fastpr reads schemas up "
+            f"to {SCHEMA}; use a newer fastpr"
+        )
+    end = len(view) - _CHECKSUM.size
+    if length > _MAX_HEADER or _PREFIX.size + length > end:
+        raise ValueError("the saved state is damaged or cut short: its header does not fit")
+    body = view[:end]
+    if _CHECKSUM.unpack_from(view, end)[0] != zlib.crc32(body):
+        raise ValueError("the saved state is damaged or cut short: its checksum does not match")
+    try:
+        header = json.loads(bytes(view[_PREFIX.size : _PREFIX.size + length]))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the saved state has a header that is not JSON: {error}") from None
+    if not isinstance(header, dict):
+        raise ValueError("the saved state has a header that is not a JSON object")
+    return header, body[_PREFIX.size + length :]
+
+
+def unpack_tables(
+    data: memoryview, shapes: list[tuple[int, ...]], dtypes: list[Any]
+) -> list[NDArray[Any]]:
+    """Return tables of these shapes and dtypes, their size checked before they are made.
+
+    Raises
+    ------
+    ValueError
+        If the data are not of that size.
+    """
+    specs = [np.dtype(dtype).newbyteorder("<") for dtype in dtypes]
+    sizes = [int(np.prod(shape)) * spec.itemsize for shape, spec in zip(shapes, specs, strict=True)]
+    if sum(sizes) != len(data):
+        raise ValueError(
+            f"the saved state has {len(data)} bytes of tables where its header says {sum(sizes)}"
+        )
+    tables = []
+    start = 0
+    for shape, spec, size in zip(shapes, specs, sizes, strict=True):
+        table = np.frombuffer(data[start : start + size], spec).reshape(shape)
+        tables.append(table.astype(spec.newbyteorder("=")))
+        start += size
+    return tables
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file so that, whatever happens, the old or the new one is there, whole.
+
+    Parameters
+    ----------
+    path : path-like
+        An existing file is replaced, and keeps its permissions; a link is followed.
+    data : bytes
+        The content.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written. The old file is then as it was.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(6).hex()}")
+    descriptor = os.open(
+        temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
+    )
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            os.chmod(temporary, target.stat().st_mode & 0o7777)
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_directory(target.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make a rename last through a crash, where directories can be synced."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY)
+    except OSError:  # Windows
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
