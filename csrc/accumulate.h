@@ -165,9 +165,16 @@ static inline void fold_counts(counter *self, const uint16_t *edges, int32_t num
                                int32_t num_thresholds, int64_t *counts)
 {
     counter_merge_copies(self);
+    if (!edges) {
+        for (int32_t bin = 0; bin < num_thresholds; bin++) {
+            counts[bin] += self->cells[2 * bin];
+            counts[num_thresholds + bin] += self->cells[2 * bin + 1];
+        }
+        return;
+    }
     for (int32_t bin = 0; bin < num_thresholds; bin++) {
-        int32_t first = edges ? edges[bin] : bin;
-        int32_t end = !edges ? bin + 1 : bin + 1 < num_thresholds ? edges[bin + 1] : num_values;
+        int32_t first = edges[bin];
+        int32_t end = bin + 1 < num_thresholds ? edges[bin + 1] : num_values;
         int64_t negatives = 0, positives = 0;
         for (int32_t value = first; value < end; value++) {
             negatives += self->cells[2 * value];
@@ -176,6 +183,10 @@ static inline void fold_counts(counter *self, const uint16_t *edges, int32_t num
         counts[bin] += negatives;
         counts[num_thresholds + bin] += positives;
     }
+}
+
+static inline void counter_clear(counter *self)
+{
     memset(self->cells, 0, self->num_copies * self->stride * sizeof *self->cells);
     self->num_pending = 0;
 }

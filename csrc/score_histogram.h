@@ -88,8 +88,10 @@ static inline const void *whole_block(const void *start, size_t item_size, int64
                 add_sums_in_##WIDTH(&summing, codes, block_weights, num_codes);                    \
             } else {                                                                               \
                 add_counts_in_##WIDTH(&counting, codes, num_codes);                                \
-                if (counting.num_pending > FASTPR_MAX_PENDING)                                     \
+                if (counting.num_pending > FASTPR_MAX_PENDING) {                                   \
                     fold_counts(&counting, edges, num_values, num_thresholds, counts);             \
+                    counter_clear(&counting);                                                      \
+                }                                                                                  \
             }                                                                                      \
         }                                                                                          \
         if (weights) {                                                                             \

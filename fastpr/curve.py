@@ -82,7 +82,7 @@ def _sums_from_left(values: Array) -> Array:
     result does too.
     """
     if values.dtype.kind == "i":
-        return np.cumsum(values, axis=-1)
+        return values.cumsum(axis=-1)
     length = values.shape[-1]
     width = int(np.ceil(np.sqrt(length)))
     padded = np.zeros((*values.shape[:-1], width * width), values.dtype)
@@ -91,7 +91,8 @@ def _sums_from_left(values: Array) -> Array:
     before = np.zeros_like(rows[..., 0])
     np.cumsum(rows[..., :-1, -1], axis=-1, out=before[..., 1:])
     sums = rows + before[..., np.newaxis]
-    return sums.reshape(padded.shape)[..., :length]
+    running: Array = sums.reshape(padded.shape)[..., :length]
+    return running
 
 
 def precision_recall(table: Array, zero_division: float = 0.0) -> PrecisionRecallData:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from importlib import import_module
 from typing import IO, Any, Protocol
 
@@ -79,7 +79,7 @@ def _load(name: str) -> Backend:
         return _loaded[name]
     if name not in _reasons:
         try:
-            _loaded[name] = import_module(_MODULES[name])  # type: ignore[assignment]
+            _loaded[name] = import_module(_MODULES[name])
             return _loaded[name]
         except ImportError as error:
             _reasons[name] = str(error)
@@ -152,8 +152,8 @@ def choose_backend(backend: str | None = None) -> tuple[str, Backend]:
     ValueError
         If the name is not that of a backend.
     """
-    name = check_backend(backend)
-    if name is None or name == "auto":
+    name = backend
+    if name is None or check_backend(name) == "auto":
         name = os.environ.get("FASTPR_BACKEND") or "auto"
         if name != "auto" and name not in BACKEND_NAMES:
             raise ValueError(
@@ -177,10 +177,8 @@ class BlockSource(Protocol):
     num_samples: int
     has_weight_array: bool
 
-    def blocks(
-        self, start: int, stop: int
-    ) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]]:
-        """Yield (scores, labels, weights) of the samples from `start` to `stop`, in C order."""
+    def blocks(self, start: int, stop: int) -> Iterable[tuple[NDArray[Any], ...]]:
+        """Return (scores, labels[, weights]) of the samples from `start` to `stop`, in C order."""
 
 
 def score_histogram(
@@ -205,29 +203,37 @@ def score_histogram(
         See `Backend.score_histogram`.
     """
     _, module = choose_backend(backend)
-    shape = (2, len(thresholds))
-    dtype = np.float64 if samples.has_weight_array else np.int64
-    kernel = samples.kernel
-
-    def count(start: int, stop: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        table = np.zeros(shape, dtype)
-        report = np.zeros(3, np.int64)
-        for scores, labels, weights in samples.blocks(start, stop):
-            module.score_histogram(kernel, scores, labels, weights, thresholds, table, report)
-        return table, report
-
     slices = parallel.slices(samples.num_samples)
     if len(slices) == 1:
-        return count(*slices[0])
+        return _count(samples, thresholds, module, *slices[0])
 
-    total, total_report = np.zeros(shape, dtype), np.zeros(3, np.int64)
+    total, total_report = _empty(samples, thresholds)
 
     def combine(part: tuple[NDArray[Any], NDArray[np.int64]]) -> None:
         np.add(total, part[0], out=total)
         np.add(total_report, part[1], out=total_report)
 
-    parallel.run(lambda index: count(*slices[index]), len(slices), combine)
+    parallel.run(
+        lambda index: _count(samples, thresholds, module, *slices[index]), len(slices), combine
+    )
     return total, total_report
+
+
+def _empty(
+    samples: BlockSource, thresholds: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    dtype = np.float64 if samples.has_weight_array else np.int64
+    return np.zeros((2, len(thresholds)), dtype), np.zeros(3, np.int64)
+
+
+def _count(
+    samples: BlockSource, thresholds: NDArray[Any], module: Backend, start: int, stop: int
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    table, report = _empty(samples, thresholds)
+    for scores, labels, *rest in samples.blocks(start, stop):
+        weights = rest[0] if rest else None
+        module.score_histogram(samples.kernel, scores, labels, weights, thresholds, table, report)
+    return table, report
 
 
 def doctor(file: IO[str] | None = None) -> None:

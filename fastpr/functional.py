@@ -12,26 +12,60 @@ from fastpr.curve import PrecisionRecallData
 from fastpr.inputs import Samples
 from fastpr.thresholds import check_num_thresholds, stored_thresholds
 
+_MAX_INT64 = 2**63 - 1
+
 
 class ScoreCounts(NamedTuple):
-    """What one update adds to a state.
+    """What samples leave behind. Never written to, so whoever has it has a consistent whole.
 
     Attributes
     ----------
     counts : ndarray of int64, shape (2, T), or None
-        Samples by label and bin, if they all weigh 1.
+        Samples without weights, by label (negative, positive) and bin; None if there are none.
     sums : ndarray of float64, shape (2, T), or None
-        Weights by label and bin, otherwise.
-    num_samples : int
-        The samples in the table.
+        Weights of the others, by label and bin; None if they are all 0.
+    num_counted : int
+        The sum of counts.
     num_dropped : int
         The samples left out because their score was not in [0, 1].
     """
 
     counts: NDArray[np.int64] | None
     sums: NDArray[np.float64] | None
-    num_samples: int
+    num_counted: int
     num_dropped: int
+
+    def plus(self, other: ScoreCounts) -> ScoreCounts:
+        """Return the sum, or raise OverflowError if int64 or float64 cannot hold it."""
+        num_counted = self.num_counted + other.num_counted
+        num_dropped = self.num_dropped + other.num_dropped
+        if num_counted > _MAX_INT64 or num_dropped > _MAX_INT64:
+            raise OverflowError(
+                f"{max(num_counted, num_dropped)} samples are more than a state can count "
+                f"({_MAX_INT64})"
+            )
+        if self.counts is None or other.counts is None:
+            counts = other.counts if self.counts is None else self.counts
+        else:
+            counts = self.counts + other.counts
+        if self.sums is None or other.sums is None:
+            sums = other.sums if self.sums is None else self.sums
+        else:
+            with np.errstate(over="ignore"):
+                sums = self.sums + other.sums
+            check_finite_sums(sums)
+        return ScoreCounts(counts, sums, num_counted, num_dropped)
+
+    def table(self, num_thresholds: int) -> NDArray[Any]:
+        """Return counts and sums in one table: int64 if there are no sums, else float64."""
+        if self.counts is None:
+            if self.sums is not None:
+                return self.sums
+            return np.zeros((2, num_thresholds), np.int64)
+        return self.counts if self.sums is None else self.counts + self.sums
+
+
+NO_SAMPLES = ScoreCounts(None, None, 0, 0)
 
 
 def check_invalid(invalid: str) -> str:
@@ -54,13 +88,13 @@ def count_scores(
     thresholds = stored_thresholds(num_thresholds, samples.kind)
     table, report = dispatch.score_histogram(samples, thresholds, backend)
     num_dropped = samples.check(report, invalid)
-    num_samples = samples.num_samples - num_dropped
     if samples.scalar_weight is not None:
-        table = table * samples.scalar_weight + 0.0  # -0.0 becomes 0.0
-    if table.dtype == np.int64:
-        return ScoreCounts(table, None, num_samples, num_dropped)
+        table = table * samples.scalar_weight
+    elif not samples.has_weight_array:
+        return ScoreCounts(table, None, samples.num_samples - num_dropped, num_dropped)
     check_finite_sums(table)
-    return ScoreCounts(None, table, num_samples, num_dropped)
+    # Weights of 0 leave no trace, and -0.0 becomes 0.0.
+    return ScoreCounts(None, table + 0.0 if table.any() else None, 0, num_dropped)
 
 
 def check_finite_sums(sums: NDArray[Any]) -> None:
@@ -153,6 +187,7 @@ def precision_recall_at_equal_thresholds(
     number = check_num_thresholds(num_thresholds)
     zero_division = curve.check_zero_division(zero_division)
     counted = count_scores(labels, predictions, weights, number, check_invalid(invalid), backend)
-    table = counted.counts if counted.counts is not None else counted.sums
-    assert table is not None
+    table = counted.table(number)
+    if weights is not None:
+        table = table.astype(np.float64, copy=False)
     return curve.precision_recall(table, zero_division)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from fastpr.rules import MINUS_ZERO_HALF
 from fastpr.thresholds import BFLOAT16, FLOAT16, SCORE_KINDS, ScoreKind
 
 Array = NDArray[Any]
-Block = tuple[Array, Array, "Array | None"]
+# (scores, labels) or (scores, labels, weights)
+Block = tuple[Array, ...]
 
 # Samples of one chunk of arrays that kernels cannot read where they are; the only copies.
 _CHUNK = 16_384
@@ -26,6 +27,8 @@ _CHUNK = 16_384
 _MIN_ROW = 2048
 
 _KIND_OF_DTYPE = {np.dtype(kind.name): kind for kind in SCORE_KINDS if kind is not BFLOAT16}
+# Bits of ndarray.flags.num (NPY_ARRAY_* in NumPy's C API).
+_C_CONTIGUOUS, _F_CONTIGUOUS, _ALIGNED = 0x1, 0x2, 0x100
 _KERNEL_WEIGHTS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -135,10 +138,6 @@ def _suffix_length(array: Array) -> int:
     return length
 
 
-def _is_readable(array: Array) -> bool:
-    return array.flags.aligned and array.dtype.isnative
-
-
 def _first_bad(array: Array, is_bad: Callable[[Array], Array]) -> tuple[Any, str] | None:
     """Return the first value, in C order, that `is_bad`, and its index as text."""
     iterator: Any = np.nditer(  # type: ignore[call-overload]  # 'contig' is documented
@@ -199,11 +198,12 @@ class Samples:
         self._labels = label_array
         self._weights: Array | None = None
         self._weights_are_bfloat16 = False
+        self._weights_to_float64 = False
         self.scalar_weight: float | None = None
         if weights is not None:
             self._set_weights(weights)
         self.kernel = self.kind.kernel
-        self.num_samples = scores.size
+        self.num_samples: int = scores.size
         self.has_weight_array = self._weights is not None
         self._plan()
 
@@ -218,7 +218,6 @@ class Samples:
         if array.size == 1:
             self.scalar_weight = float(self._as_float64(array.reshape(1))[0])
             return
-        self._weights_to_float64 = False
         if array.dtype == np.bool_:
             array = array.view(np.uint8)
         elif is_bfloat16 or array.dtype not in _KERNEL_WEIGHTS:
@@ -233,43 +232,52 @@ class Samples:
     def _plan(self) -> None:
         """Find the longest rows that kernels can read where they are."""
         arrays = [self._scores, self._labels]
-        self._rows: list[Array] | None
-        self._lead: tuple[int, ...] = ()
-        readable = _is_readable(self._scores) and _is_readable(self._labels)
         if self._weights is not None:
             arrays.append(self._weights)
-            readable &= _is_readable(self._weights) and not self._weights_to_float64
-        elif all(array.flags.f_contiguous for array in arrays):
-            arrays = [array.T for array in arrays]  # counts do not depend on the order
-        if readable and all(array.flags.c_contiguous for array in arrays):
-            self._row = self.num_samples
-            self._rows = [array.reshape(-1) for array in arrays]
+        self._lead: tuple[int, ...] = ()
+        self._row = self.num_samples
+        self._rows: Block | None = None
+        flags = _ALIGNED | _C_CONTIGUOUS | _F_CONTIGUOUS
+        for array in arrays:
+            flags &= array.flags.num if array.dtype.isnative else 0
+        if not flags & _ALIGNED or self._weights_to_float64:
             return
-        shape = arrays[0].shape
+        if flags & _C_CONTIGUOUS:
+            self._rows = tuple([a if a.ndim == 1 else a.reshape(-1) for a in arrays])
+            return
+        if flags & _F_CONTIGUOUS and self._weights is None:
+            # counts do not depend on the order
+            self._rows = tuple([array.T.reshape(-1) for array in arrays])
+            return
+        shape = self._scores.shape
         num_lead = len(shape) - min(_suffix_length(array) for array in arrays)
-        self._row = math.prod(shape[num_lead:])
-        if not readable or (self._row < _MIN_ROW and self._row < self.num_samples):
-            self._rows = None
-            return
-        self._lead = shape[:num_lead]
-        self._rows = [array.reshape(*self._lead, self._row) for array in arrays]
+        row = math.prod(shape[num_lead:])
+        if row >= _MIN_ROW:
+            self._lead = shape[:num_lead]
+            self._row = row
+            self._rows = tuple([array.reshape(*self._lead, row) for array in arrays])
 
-    def blocks(self, start: int, stop: int) -> Iterator[Block]:
-        """Yield contiguous (scores, labels, weights) of the samples from `start` to `stop`.
+    def blocks(self, start: int, stop: int) -> Iterable[Block]:
+        """Return contiguous (scores, labels[, weights]) of the samples from `start` to `stop`.
 
         Blocks of arrays that had to be copied are overwritten by the next.
         """
         if start == stop:
-            return
+            return ()
         if self._rows is None:
-            yield from self._copied_blocks(start, stop)
-            return
+            return self._copied_blocks(start, stop)
+        if self._lead:
+            return self._row_blocks(self._rows, start, stop)
+        if stop - start == self.num_samples:
+            return (self._rows,)
+        return (tuple([rows[start:stop] for rows in self._rows]),)
+
+    def _row_blocks(self, arrays: Block, start: int, stop: int) -> Iterator[Block]:
         for index in range(start // self._row, -(-stop // self._row)):
-            place = np.unravel_index(index, self._lead) if self._lead else ()
+            place = np.unravel_index(index, self._lead)
             begin = index * self._row
             part = slice(max(start - begin, 0), min(stop - begin, self._row))
-            block = [rows[place][part] for rows in self._rows]
-            yield block[0], block[1], block[2] if self._weights is not None else None
+            yield tuple([rows[place][part] for rows in arrays])
 
     def _copied_blocks(self, start: int, stop: int) -> Iterator[Block]:
         arrays = [self._scores, self._labels]
@@ -291,10 +299,10 @@ class Samples:
         )
         iterator.iterrange = (start, stop)
         for chunk in iterator:
-            weights = chunk[2] if self._weights is not None else None
-            if weights is not None and self._weights_are_bfloat16:
-                weights = self._as_float64(weights)
-            yield chunk[0], chunk[1], weights
+            if self._weights_are_bfloat16:
+                yield chunk[0], chunk[1], self._as_float64(chunk[2])
+            else:
+                yield chunk
 
     def check(self, report: Array, invalid: str) -> int:
         """Raise what a kernel reported, or return the number of scores that it left out.
@@ -312,6 +320,8 @@ class Samples:
             With the first position of what is wrong.
         """
         num_invalid, bad_labels, bad_weights = report.tolist()
+        if not (num_invalid or bad_labels or bad_weights):
+            return 0
         if bad_labels:
             first = _first_bad(self._labels, lambda chunk: (chunk != 0) & (chunk != 1))
             raise ValueError(
@@ -346,7 +356,7 @@ class Samples:
                 "samples out"
             )
 
-    def _is_invalid(self, scores: Array) -> Array:
+    def _is_invalid(self, scores: Array) -> Any:
         if self.kernel == "half":
             return (scores > self.kind.one) & (scores != MINUS_ZERO_HALF)
         return ~((scores >= 0) & (scores <= 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from fastpr import curve, storage
 from fastpr.curve import PrecisionRecallData
 from fastpr.dispatch import check_backend
-from fastpr.functional import check_finite_sums, check_invalid, count_scores
+from fastpr.functional import (
+    NO_SAMPLES,
+    ScoreCounts,
+    check_finite_sums,
+    check_invalid,
+    count_scores,
+)
 from fastpr.thresholds import MAX_NUM_THRESHOLDS, check_num_thresholds, equal_thresholds
 
 _METRIC = "precision_recall_at_equal_thresholds"
@@ -23,38 +29,6 @@ _HEADER_KEYS = {
 _MAX_INT64 = 2**63 - 1
 # Two tables of the most thresholds, and a header; a longer file is something else.
 _MAX_BYTES = 2 * 2 * MAX_NUM_THRESHOLDS * 8 + (1 << 17)
-
-
-class _Tables(NamedTuple):
-    """What a state has seen. Never written to, so whoever has it has a consistent whole."""
-
-    counts: NDArray[np.int64]
-    sums: NDArray[np.float64] | None
-    num_counted: int
-    num_dropped: int
-
-    def plus(self, other: _Tables) -> _Tables:
-        num_counted = self.num_counted + other.num_counted
-        num_dropped = self.num_dropped + other.num_dropped
-        if max(num_counted, num_dropped) > _MAX_INT64:
-            raise OverflowError(
-                f"{max(num_counted, num_dropped)} samples are more than a state can count "
-                f"({_MAX_INT64})"
-            )
-        return _Tables(
-            self.counts + other.counts, _plus(self.sums, other.sums), num_counted, num_dropped
-        )
-
-
-def _plus(
-    a: NDArray[np.float64] | None, b: NDArray[np.float64] | None
-) -> NDArray[np.float64] | None:
-    if a is None or b is None:
-        return b if a is None else a
-    with np.errstate(over="ignore"):
-        total = a + b
-    check_finite_sums(total)
-    return total
 
 
 def _exact_total(counts: NDArray[np.int64]) -> int:
@@ -129,13 +103,10 @@ class PrecisionRecallAtEqualThresholds:
         self._use_locking = bool(use_locking)
         self._lock = self._new_lock()
         self.name = name
-        self._tables = self._no_samples()
+        self._seen = NO_SAMPLES
 
     def _new_lock(self) -> AbstractContextManager[Any]:
         return threading.Lock() if self._use_locking else nullcontext()
-
-    def _no_samples(self) -> _Tables:
-        return _Tables(np.zeros((2, self._num_thresholds), np.int64), None, 0, 0)
 
     # ---- what it is ----
 
@@ -172,7 +143,7 @@ class PrecisionRecallAtEqualThresholds:
     @property
     def num_dropped(self) -> int:
         """The number of samples left out because their score was not in [0, 1]."""
-        return self._tables.num_dropped
+        return self._seen.num_dropped
 
     @property
     def num_negatives(self) -> int | float:
@@ -190,9 +161,9 @@ class PrecisionRecallAtEqualThresholds:
         return self.num_negatives + self.num_positives
 
     def _label_total(self, label: int) -> int | float:
-        tables = self._tables
-        count = int(tables.counts[label].sum())
-        return count if tables.sums is None else count + float(tables.sums[label].sum())
+        counts, sums, _, _ = self._seen
+        count = 0 if counts is None else int(counts[label].sum())
+        return count if sums is None else count + float(sums[label].sum())
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -238,18 +209,11 @@ class PrecisionRecallAtEqualThresholds:
         ValueError, TypeError, OverflowError, BackendUnavailable
             As `precision_recall_at_equal_thresholds`; the state is then as it was.
         """
-        counted = count_scores(
+        added = count_scores(
             labels, predictions, weights, self._num_thresholds, self._invalid, self._backend
         )
-        if counted.sums is None:
-            assert counted.counts is not None
-            added = _Tables(counted.counts, None, counted.num_samples, counted.num_dropped)
-        else:
-            # A table of zeros is not kept: weights of 0 leave no trace.
-            sums = counted.sums if counted.sums.any() else None
-            added = self._no_samples()._replace(sums=sums, num_dropped=counted.num_dropped)
         with self._lock:
-            self._tables = self._tables.plus(added)
+            self._seen = self._seen.plus(added)
         return self
 
     def compute(self) -> PrecisionRecallData:
@@ -261,8 +225,7 @@ class PrecisionRecallAtEqualThresholds:
             Arrays of shape (num_thresholds,); counts are int64, or float64 once a sample
             had a weight other than 0.
         """
-        tables = self._tables
-        table = tables.counts if tables.sums is None else tables.counts + tables.sums
+        table = self._seen.table(self._num_thresholds)
         return curve.precision_recall(table, self._zero_division)
 
     def result(self) -> PrecisionRecallData:
@@ -272,7 +235,7 @@ class PrecisionRecallAtEqualThresholds:
     def reset(self) -> None:
         """Forget all samples."""
         with self._lock:
-            self._tables = self._no_samples()
+            self._seen = NO_SAMPLES
 
     # ---- merging ----
 
@@ -311,12 +274,12 @@ class PrecisionRecallAtEqualThresholds:
                     "states with different options cannot be merged: "
                     + ", ".join(f"{key} {ours[key]} and {theirs[key]}" for key in different)
                 )
-        seen = [other._tables for other in others]  # before the lock: one may be this state
+        seen = [other._seen for other in others]  # before the lock: one may be this state
         with self._lock:
-            total = self._tables
-            for tables in seen:
-                total = total.plus(tables)
-            self._tables = total
+            total = self._seen
+            for counts in seen:
+                total = total.plus(counts)
+            self._seen = total
         return self
 
     def __add__(self, other: object) -> PrecisionRecallAtEqualThresholds:
@@ -345,14 +308,16 @@ class PrecisionRecallAtEqualThresholds:
 
     def to_bytes(self) -> bytes:
         """Return the tables and the options that change numbers; equal states, equal bytes."""
-        tables = self._tables
+        counts, sums, _, num_dropped = self._seen
+        if counts is None:
+            counts = np.zeros((2, self._num_thresholds), np.int64)
         header = {
             "metric": _METRIC,
             **self._options(),
-            "num_dropped": tables.num_dropped,
-            "has_sums": tables.sums is not None,
+            "num_dropped": num_dropped,
+            "has_sums": sums is not None,
         }
-        return storage.pack(header, [table for table in tables[:2] if table is not None])
+        return storage.pack(header, [counts] if sums is None else [counts, sums])
 
     @classmethod
     def from_bytes(
@@ -411,7 +376,7 @@ class PrecisionRecallAtEqualThresholds:
             if not (sums >= 0).all() or not sums.any() or np.signbit(sums).any():
                 raise ValueError("the saved state has sums of weights that are not positive")
             check_finite_sums(sums)
-        state._tables = _Tables(counts, sums, num_counted, num_dropped)
+        state._seen = ScoreCounts(counts, sums, num_counted, num_dropped)
         return state
 
     def save(self, path: str | os.PathLike[str]) -> None:

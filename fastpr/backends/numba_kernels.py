@@ -326,7 +326,8 @@ def make_weigh(kernel: str, bool_labels: bool, bool_weights: bool) -> Any:
 
     @njit(**kernel_options)
     def weigh(
-        scores, labels, weights, num_samples, num_values, edges, codes, tables, totals, table, report
+        scores, labels, weights, num_samples, num_values, edges, codes, tables, totals, table,
+        report,
     ):  # fmt: skip
         block_weights = np.empty(BLOCK, np.float64)
         t0, t1, t2, t3, t4, t5, t6, t7 = turns(tables)

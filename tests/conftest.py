@@ -1,0 +1,27 @@
+"""Which backends are tested; FASTPR_REQUIRE names those whose absence is a failure."""
+
+import os
+
+import pytest
+from backend_rows import ROWS
+
+import fastpr
+
+
+def pytest_report_header(config):
+    return f"fastpr {fastpr.__version__} at {fastpr.__path__[0]}; backends: {', '.join(ROWS)}"
+
+
+def pytest_sessionstart(session):
+    required = [name for name in os.environ.get("FASTPR_REQUIRE", "").split(",") if name]
+    missing = sorted(set(required) - set(fastpr.available_backends()))
+    if missing:
+        raise pytest.UsageError(
+            f"FASTPR_REQUIRE names backends that are not available: {', '.join(missing)}"
+        )
+
+
+@pytest.fixture(params=ROWS)
+def row(request):
+    """Each backend, and each variant of the C backend, as a name for `backend_rows.using`."""
+    return request.param
