@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from collections.abc import Iterable
 from importlib import import_module
@@ -244,6 +243,8 @@ def doctor(file: IO[str] | None = None) -> None:
     file : text file, optional
         Where to print; standard output by default.
     """
+    import platform
+
     out = file if file is not None else sys.stdout
     lines = [
         f"fastpr {__version__}, Python {platform.python_version()}, NumPy {np.__version__}, "

@@ -142,7 +142,12 @@ def _cases():
     yield Case("both backwards", labels[::-1], scores[::-1], "float32")
     yield Case("both read-only", _read_only(labels), _read_only(scores), "float32")
     yield Case("scores misaligned", labels, _misaligned(scores), "float32")
-    for dtype, kind in ((">f2", "float16"), (">f4", "float32"), (">f8", "float64"), (">u2", "uint16")):
+    for dtype, kind in (
+        (">f2", "float16"),
+        (">f4", "float32"),
+        (">f8", "float64"),
+        (">u2", "uint16"),
+    ):
         swapped = _uniform(6006, kind).astype(dtype)
         yield Case(f"scores {dtype}", labels, swapped, kind)
     grid = scores.reshape(6, 7, 11, 13), labels.reshape(6, 7, 11, 13)
@@ -157,7 +162,9 @@ def _cases():
     yield Case("0-d", np.array(True), np.array(0.7, np.float32), "float32")
     yield Case("Python scalars", True, 0.7, "float64")
     yield Case("no samples, no dtype", [], [], "float64")
-    yield Case("no samples, 3-D", np.zeros((4, 0, 3), bool), np.zeros((4, 0, 3), np.float16), "float16")
+    yield Case(
+        "no samples, 3-D", np.zeros((4, 0, 3), bool), np.zeros((4, 0, 3), np.float16), "float16"
+    )
 
 
 def _weighted_cases():
@@ -182,9 +189,13 @@ def _weighted_cases():
                    weights=rng.integers(0, 9, shape).astype(np.float32))  # fmt: skip
     yield Case("weights of rows", labels.reshape(2, 3003), scores.reshape(2, 3003), "float32",
                weights=rng.integers(0, 9, 3003).astype(np.float32))  # fmt: skip
-    yield Case("weights strided", labels, scores, "float32", weights=np.repeat(whole, 2, 2)[..., ::2])
+    yield Case(
+        "weights strided", labels, scores, "float32", weights=np.repeat(whole, 2, 2)[..., ::2]
+    )
     yield Case("weights read-only", labels, scores, "float32", weights=_read_only(whole))
-    yield Case("weights in Fortran order", labels, scores, "float32", weights=np.asfortranarray(whole))
+    yield Case(
+        "weights in Fortran order", labels, scores, "float32", weights=np.asfortranarray(whole)
+    )
     yield Case("everything in Fortran order", np.asfortranarray(labels), np.asfortranarray(scores),
                "float32", weights=np.asfortranarray(whole * 1.0))  # fmt: skip
     yield Case("weights all 0", labels, scores, "float32", weights=np.zeros(143))

@@ -98,13 +98,15 @@ def curve(table_: np.ndarray) -> dict[str, list]:
     """Return tp, fp, tn, fn and precision and recall as fractions, None where 0/0."""
     negatives, positives = (row.tolist() for row in table_)
     num_thresholds = len(negatives)
-    tp = [sum(positives[i:]) for i in range(num_thresholds)]
-    fp = [sum(negatives[i:]) for i in range(num_thresholds)]
-    fn = [sum(positives[:i]) for i in range(num_thresholds)]
-    tn = [sum(negatives[:i]) for i in range(num_thresholds)]
+    total = math.fsum if table_.dtype.kind == "f" else sum
+    tp = [total(positives[i:]) for i in range(num_thresholds)]
+    fp = [total(negatives[i:]) for i in range(num_thresholds)]
+    fn = [total(positives[:i]) for i in range(num_thresholds)]
+    tn = [total(negatives[:i]) for i in range(num_thresholds)]
 
     def divide(a, b):
-        return [Fraction(x, x + y) if x + y else None for x, y in zip(a, b, strict=True)]
+        pairs = [(Fraction(x), Fraction(y)) for x, y in zip(a, b, strict=True)]
+        return [x / (x + y) if x + y else None for x, y in pairs]
 
     return {
         "tp": tp, "fp": fp, "tn": tn, "fn": fn,

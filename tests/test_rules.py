@@ -42,7 +42,11 @@ def test_stored_thresholds_are_rounded_once(kind, num_thresholds):
 @pytest.mark.parametrize("num_thresholds", [2, 3, 11, 201])
 def test_the_rule_is_the_largest_threshold_at_or_below(num_thresholds):
     thresholds = equal_thresholds(num_thresholds)
-    for score in [*thresholds, *np.nextafter(thresholds[1:], 0), *np.random.default_rng(0).random(50)]:
+    for score in [
+        *thresholds,
+        *np.nextafter(thresholds[1:], 0),
+        *np.random.default_rng(0).random(50),
+    ]:
         expected = max(i for i in range(num_thresholds) if score >= thresholds[i])
         assert bin_index(score, thresholds) == expected
 

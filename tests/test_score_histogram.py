@@ -120,26 +120,3 @@ def test_every_float32_in_0_1_is_in_its_bin(backend, num_thresholds):
         edges = np.clip(np.append(bits, one + 1), start, stop)
         assert_same_bits(data.fp[:-1] - data.fp[1:], np.diff(edges)[:-1])
         assert data.fp[-1] == edges[-1] - edges[-2]
-
-
-def test_torch_tensors_are_read_where_they_are():
-    torch = pytest.importorskip("torch")
-    for kind in ("float16", "bfloat16", "float32", "float64", "uint8"):
-        scores = torch.arange(256).to(torch.float64) / 255
-        dtype = getattr(torch, kind)
-        scores = torch.arange(256).to(dtype) if kind == "uint8" else scores.to(dtype)
-        labels = torch.arange(256) % 3 == 0
-        array = scores if kind == "uint8" else scores.to(torch.float64)
-        expected = oracle.table(
-            labels.numpy(), array.numpy().astype(oracle.dtype_of(kind)), kind, 201
-        )
-        if kind != "uint8":
-            scores.requires_grad_()
-        data = fastpr.precision_recall_at_equal_thresholds(labels, scores)
-        assert_same_data(data, precision_recall(expected))
-        strided = fastpr.precision_recall_at_equal_thresholds(labels[::2], scores[::2])
-        assert strided.tp[0] == labels[::2].sum()
-        weighted = fastpr.precision_recall_at_equal_thresholds(
-            labels, scores, torch.ones(256, dtype=torch.bfloat16)
-        )
-        assert_same_bits(weighted.tp, expected[1, ::-1].cumsum()[::-1].astype(np.float64))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from fractions import Fraction
 from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -148,13 +149,12 @@ def test_what_is_not_a_state_is_refused(other: object) -> None:
     with pytest.raises(TypeError) as caught:
         state.merge(states()[1], other)
     assert str(caught.value) == (
-        "only PrecisionRecallAtEqualThresholds can be merged into one, got "
-        f"{type(other).__name__}"
+        f"only PrecisionRecallAtEqualThresholds can be merged into one, got {type(other).__name__}"
     )
     if not isinstance(other, np.ndarray):
         with pytest.raises(TypeError, match="unsupported operand"):
             state + other
-        with pytest.raises(TypeError, match="unsupported operand"):
+        with pytest.raises(TypeError, match=r"unsupported operand|concat"):
             other + state
     assert state.to_bytes() == before
 
@@ -207,7 +207,7 @@ def merged_anyhow(data: st.DataObject, all_samples: list) -> State:
     bounds = [0, *cuts, len(shuffled)]
     parts = [
         count(shuffled[start:stop], data.draw(st.sampled_from(BACKENDS)))
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
+        for start, stop in pairwise(bounds)
     ]
     while len(parts) > 1:
         into = parts.pop(data.draw(st.integers(0, len(parts) - 1)))

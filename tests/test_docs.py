@@ -1,0 +1,57 @@
+"""What the documentation shows is what happens."""
+
+import contextlib
+import doctest
+import importlib
+import io
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import fastpr
+
+README = Path(__file__).parent.parent / "README.md"
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(fastpr.__path__, "fastpr.")
+    if module.name not in ("fastpr._c", "fastpr.cli.__main__", "fastpr.data.make_sample")
+    and not (module.name == "fastpr.backends.c" and "c" not in fastpr.available_backends())
+]
+
+
+@pytest.mark.parametrize("name", ["fastpr", *MODULES])
+def test_examples_in_docstrings_run(name):
+    module = importlib.import_module(name)
+    result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert result.failed == 0
+
+
+def test_most_public_functions_have_an_example():
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    for public in (
+        fastpr.precision_recall_at_equal_thresholds,
+        fastpr.PrecisionRecallAtEqualThresholds,
+        fastpr.available_backends,
+        fastpr.set_num_threads,
+    ):
+        assert any(test.examples for test in finder.find(public)), public
+
+
+def test_the_example_of_the_readme_prints_what_it_says():
+    text = README.read_text(encoding="utf-8")
+    part = text.split("<!-- example -->")[1].split("<!-- end -->")[0]
+    code, output = re.findall(r"```(?:python|text)\n(.*?)```", part, re.DOTALL)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "README.md", "exec"), {})
+    assert printed.getvalue() == output
+
+
+def test_the_readme_names_every_backend():
+    from fastpr.dispatch import BACKEND_NAMES
+
+    text = README.read_text(encoding="utf-8")
+    for name in BACKEND_NAMES:
+        assert f"| `{name}` |" in text
