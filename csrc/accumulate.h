@@ -68,10 +68,10 @@ static inline void counter_merge_copies(counter *self)
 /* ---- sums of weights ---- */
 
 /* A sum of m weights that are not negative is off by at most (m-1) * 2^-53 of itself.
-   At most 2048 weights go to a cell of a copy before the copies are added to the
-   totals, and a slice of the driver has at most 2^12 such rounds, so two ways to split
-   the data agree within 1e-12. Tables with no room for copies keep the rounding error
-   of every addition in a second number instead. */
+   At most 2048 weights go to a cell of a copy before the copies are added to the totals,
+   which keep what is rounded off in a second number; so two ways to split the data agree
+   within 1e-12, however many they are. Tables with no room for copies add every weight
+   in that way. */
 #define FASTPR_SUM_CACHE (32 * 1024)
 #define FASTPR_ROUNDS_PER_COPY 2048
 
@@ -106,19 +106,6 @@ static inline int summer_init(summer *self, size_t num_cells)
     return 0;
 }
 
-static inline void summer_merge_copies(summer *self)
-{
-    if (!self->cells)
-        return;
-    for (int copy = 0; copy < self->num_copies; copy++) {
-        double *from = self->cells + (size_t)copy * self->stride;
-        for (size_t cell = 0; cell < self->num_cells; cell++)
-            self->totals[cell] += from[cell];
-    }
-    memset(self->cells, 0, self->num_copies * self->stride * sizeof *self->cells);
-    self->num_pending = 0;
-}
-
 /* sum + rounded stay the exact total to about 2^-106 (Knuth, TwoSum). */
 static inline void add_exactly(double *sum, double *rounded, double value)
 {
@@ -126,6 +113,21 @@ static inline void add_exactly(double *sum, double *rounded, double value)
     double part = total - *sum;
     *rounded += (*sum - (total - part)) + (value - part);
     *sum = total;
+}
+
+static inline void summer_merge_copies(summer *self)
+{
+    if (!self->cells)
+        return;
+    double *sums = self->totals, *rounded = self->totals + self->num_cells;
+    for (size_t cell = 0; cell < self->num_cells; cell++) {
+        double sum = 0.0;
+        for (int copy = 0; copy < self->num_copies; copy++)
+            sum += self->cells[(size_t)copy * self->stride + cell];
+        add_exactly(&sums[cell], &rounded[cell], sum);
+    }
+    memset(self->cells, 0, self->num_copies * self->stride * sizeof *self->cells);
+    self->num_pending = 0;
 }
 
 /* The weights of a block as doubles; returns 1 if one is negative or not finite. */

@@ -23,12 +23,14 @@ Block = tuple[Array, ...]
 
 # Samples of one chunk of arrays that kernels cannot read where they are; the only copies.
 _CHUNK = 16_384
-# Rows shorter than this are gathered into chunks instead of being counted one by one.
-_MIN_ROW = 2048
+# Rows shorter than this are copied into chunks: a call for each row would take longer.
+_MIN_ROW = 32_768
 
 _KIND_OF_DTYPE = {np.dtype(kind.name): kind for kind in SCORE_KINDS if kind is not BFLOAT16}
 # Bits of ndarray.flags.num (NPY_ARRAY_* in NumPy's C API).
 _C_CONTIGUOUS, _F_CONTIGUOUS, _ALIGNED = 0x1, 0x2, 0x100
+# kDLCPU, kDLCUDAHost and kDLROCMHost of DLPack.
+_DLPACK_HOST = (1, 3, 11)
 _KERNEL_WEIGHTS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -50,6 +52,10 @@ def _foreign_array(value: Any, name: str) -> Any:
         return _torch_array(torch, value, name)
     if hasattr(value, "__cuda_array_interface__"):
         raise _not_on_host(name, "a CUDA device")
+    if hasattr(value, "__dlpack_device__"):
+        device_type, device_id = value.__dlpack_device__()
+        if device_type not in _DLPACK_HOST:
+            raise _not_on_host(name, f"DLPack device {int(device_type)}:{device_id}")
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(
             f"{name} are a masked array; pass their .filled(0) and weights of "

@@ -121,6 +121,14 @@ def _cases():
                     f"{kind} specials dropped at {num_thresholds}",
                     _labels(scores.size), scores, kind, num_thresholds, invalid="drop",
                 )  # fmt: skip
+            # One special score among valid ones, for each block to find by itself.
+            alone = specials(kind)
+            scores = np.full((alone.size, 512), 0.5, oracle.dtype_of(kind))
+            scores[np.arange(alone.size), np.arange(alone.size) * 23] = alone
+            yield Case(
+                f"{kind} specials alone",
+                _labels(scores.size), scores.reshape(-1), kind, invalid="drop",
+            )  # fmt: skip
         for num in (0, 1, 2, 63, 64, 65, 511, 512, 513, 1024, 4095, 70_001):
             yield Case(f"{kind} x {num}", _labels(num), _uniform(num, kind), kind)
         for name, labels, scores in _distributions():
@@ -158,6 +166,13 @@ def _cases():
     long = _uniform(3 * 2 * 5000).reshape(3, 2, 50, 100)
     yield Case("one channel of rows that are long", _labels(15_000).reshape(3, 50, 100), long[:, 1],
                "float32")  # fmt: skip
+    num = (1 << 20) + 4321  # so many that slices cut through rows and chunks
+    many, some = _uniform(2 * num), _labels(num)
+    yield Case("many", some, many[:num], "float32")
+    yield Case("many, strided", some, many[::2], "float32")
+    yield Case("many, labels of 64 bits", some.astype(np.int64), many[num:], "float32")
+    rows = many[: 2 * 7 * 150_000].reshape(7, 2, 150_000)
+    yield Case("many, in rows", some[: 7 * 150_000].reshape(7, -1), rows[:, 1], "float32")
     yield Case("broadcast scores", labels, np.broadcast_to(np.float32(0.25), 6006), "float32")
     yield Case("0-d", np.array(True), np.array(0.7, np.float32), "float32")
     yield Case("Python scalars", True, 0.7, "float64")
@@ -198,6 +213,12 @@ def _weighted_cases():
     )
     yield Case("everything in Fortran order", np.asfortranarray(labels), np.asfortranarray(scores),
                "float32", weights=np.asfortranarray(whole * 1.0))  # fmt: skip
+    num = 7 * 150_000
+    many = _uniform(2 * num).reshape(7, 2, 150_000)[:, 1], _labels(num).reshape(7, -1)
+    yield Case("many, weights broadcast over rows", many[1], many[0], "float32",
+               weights=rng.integers(0, 9, 150_000).astype(np.float32))  # fmt: skip
+    yield Case("many, a weight for each row", many[1], many[0], "float32",
+               weights=rng.integers(0, 9, (7, 1)))  # fmt: skip
     yield Case("weights all 0", labels, scores, "float32", weights=np.zeros(143))
     for weight in (3, 0.5, True, np.float32(2), np.array([4.0])):
         yield Case(f"weight {weight!r}", labels, scores, "float32", weights=weight)

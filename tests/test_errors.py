@@ -126,26 +126,29 @@ def test_the_first_bad_weight_is_named(backend: str, layout: Callable[..., np.nd
         )
 
 
+@pytest.mark.parametrize(
+    ("bad", "first", "number"),
+    [(np.array([0, 0, 2, 2]), (0, 2), 6), (np.array([[0], [0], [2]]), (2, 0), 4)],
+    ids=["row", "column"],
+)
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_the_first_position_is_right_in_broadcast_arrays(backend: str) -> None:
-    row, column = np.array([0, 0, 2, 3]), np.array([[0], [0], [3]])
+def test_the_first_position_is_right_in_broadcast_arrays(
+    backend: str, bad: np.ndarray, first: tuple[int, ...], number: int
+) -> None:
     labels, scores = np.zeros(SHAPE, int), np.zeros(SHAPE, np.float32)
-    for bad, first, number in [(row, (0, 2), 6), (column, (2, 0), 4)]:
-        wide = np.broadcast_to(bad, SHAPE)
-        assert (
-            f"{number} values that are not in [0, 1] (first: {bad.max() - (bad is row)}.0 at"
-            in (error_of(ValueError, labels, wide.astype(np.float32), backend=backend))
+    bad_scores = np.broadcast_to(bad.astype(np.float32), SHAPE)
+    assert error_of(ValueError, labels, bad_scores, backend=backend) == (
+        f"predictions hold {number} values that are not in [0, 1] (first: 2.0 at index {first})"
+        + SCORES_DO
+    )
+    bad_labels = np.broadcast_to(bad, SHAPE)
+    assert error_of(ValueError, bad_labels, scores, backend=backend) == (
+        f"labels hold values other than 0 and 1 (first: 2 at index {first})" + LABELS_DO
+    )
+    for weights in (-bad, -bad.astype(np.float32), np.broadcast_to(-bad, SHAPE)):
+        assert error_of(ValueError, labels, scores, weights, backend=backend) == (
+            f"weights must be finite and not negative (first: -2.0 at index {first})" + WEIGHTS_DO
         )
-        message = error_of(ValueError, labels, wide.astype(np.float32), backend=backend)
-        assert f"at index {first})" in message
-        as_scores = np.broadcast_to(bad.astype(np.float32), SHAPE)
-        assert error_of(ValueError, labels, as_scores, backend=backend) == message
-        assert f"at index {first})" in error_of(ValueError, wide, scores, backend=backend)
-        for weights in (-bad, -bad.astype(np.float32), -np.broadcast_to(bad, SHAPE)):
-            assert error_of(ValueError, labels, scores, weights, backend=backend) == (
-                f"weights must be finite and not negative (first: {-bad.max() + (bad is row)}.0 "
-                f"at index {first})" + WEIGHTS_DO
-            )
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

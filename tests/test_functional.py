@@ -102,3 +102,18 @@ def test_the_table_agrees_with_scikit_learns_curve_where_they_meet():
     assert (thresholds == data.thresholds).all()
     np.testing.assert_allclose(data.precision, precision[:-1], rtol=1e-15)
     np.testing.assert_allclose(data.recall, recall[:-1], rtol=1e-15)
+
+
+def test_the_memory_layout_changes_no_bit_of_weighted_sums():
+    """Weights are added in C order, whatever order they lie in."""
+    rng = np.random.default_rng(0)
+    scores = rng.random((301, 47), dtype=np.float32)
+    labels, weights = scores > 0.5, rng.random((301, 47))
+    for backend in fastpr.available_backends():
+        in_c = fastpr.precision_recall_at_equal_thresholds(
+            labels, scores, weights, 11, backend=backend
+        )
+        in_fortran = fastpr.precision_recall_at_equal_thresholds(
+            *map(np.asfortranarray, (labels, scores, weights)), 11, backend=backend
+        )
+        assert_same_data(in_fortran, in_c)

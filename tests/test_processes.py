@@ -77,6 +77,21 @@ print(wait_for(child, 30))
 
 
 @forks
+def test_a_child_that_forked_has_helpers_of_its_own(tmp_path: Path) -> None:
+    script = """
+from fastpr import parallel
+count()
+child = os.fork()
+if child == 0:
+    together = threading.Barrier(3, timeout=10)  # broken if fewer threads come
+    parallel.run(lambda index: together.wait(), 9, lambda part: None)
+    os._exit(0)
+print(wait_for(child, 20))
+"""
+    assert run_script(tmp_path / "script.py", script, BACKENDS[0], 3) == "0\n"
+
+
+@forks
 def test_a_child_ends_in_the_ordinary_way_after_a_fork(tmp_path: Path) -> None:
     script = """
 expected = count()

@@ -91,11 +91,11 @@ def test_counts_carry_over_any_boundary(row, start, kernel):
 
 
 @pytest.mark.parametrize("backend", [b for b in fastpr.available_backends() if b != "reference"])
-def test_one_kernel_call_counts_past_2_to_the_31(backend):
+def test_one_kernel_call_counts_past_2_to_the_32(backend):
     """All in one bin, so that 32-bit cells would wrap. Pages of zeros take no memory."""
     from fastpr.dispatch import choose_backend
 
-    num = 2**31 + 12_345
+    num = 2**32 + 12_345
     zeros = np.zeros(num, np.uint8)
     table, report = np.zeros((2, 3), np.int64), np.zeros(3, np.int64)
     thresholds = np.array([0, 128, 255], np.uint8)

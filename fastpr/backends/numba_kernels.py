@@ -241,10 +241,16 @@ def fold_counts(tables, edges, table):
 
 
 @njit(**kernel_options)
-def merge_copies(tables, totals):
-    for copy in range(tables.shape[0]):
-        for cell in range(tables.shape[1]):
-            totals[0, cell] += tables[copy, cell]
+def merge_copies(tables, sums, rounded):
+    """Add the copies to the sums, and what is rounded off to a second number."""
+    for cell in range(tables.shape[1]):
+        term = 0.0
+        for copy in range(tables.shape[0]):
+            term += tables[copy, cell]
+        total = sums[cell] + term
+        part = total - sums[cell]
+        rounded[cell] += (sums[cell] - (total - part)) + (term - part)
+        sums[cell] = total
     tables[:] = 0.0
 
 
@@ -345,12 +351,12 @@ def make_weigh(kernel: str, bool_labels: bool, bool_weights: bool) -> Any:
                 add_sums(codes, block_weights, num_codes, t0, t1, t2, t3, t4, t5, t6, t7)
                 num_pending += num_codes
                 if num_pending > most_pending:
-                    merge_copies(tables, totals)
+                    merge_copies(tables, totals[0], totals[1])
                     num_pending = 0
             else:
                 add_sums_exactly(codes, block_weights, num_codes, totals[0], totals[1])
         if has_copies:
-            merge_copies(tables, totals)
+            merge_copies(tables, totals[0], totals[1])
         fold_sums(totals, edges, table)
 
     return weigh
