@@ -43,8 +43,8 @@ class PrecisionRecallData(NamedTuple):
 def check_zero_division(zero_division: float) -> float:
     """Return `zero_division` as 0.0, 1.0 or nan, or say that it must be one of them."""
     try:
-        value = float(zero_division)
-    except (TypeError, ValueError):
+        value = -1.0 if isinstance(zero_division, (str, bytes)) else float(zero_division)
+    except (TypeError, ValueError, OverflowError):
         value = -1.0
     if not (value == 0.0 or value == 1.0 or value != value):
         raise ValueError(f"zero_division must be 0.0, 1.0 or nan, got {zero_division!r}")
@@ -139,8 +139,7 @@ def precision_recall(table: Array, zero_division: float = 0.0) -> PrecisionRecal
 
 def f1(data: PrecisionRecallData) -> NDArray[np.float64]:
     """Return the F1 score ``2 tp / (2 tp + fp + fn)`` at each threshold, 0 where undefined."""
-    double = 2.0 * data.tp
-    return ratio(double, double + data.fp + data.fn)
+    return ratio(data.tp, data.tp + (data.fp + data.fn) / 2)
 
 
 def iou(data: PrecisionRecallData) -> NDArray[np.float64]:

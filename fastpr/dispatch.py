@@ -73,7 +73,7 @@ _reasons: dict[str, str] = {}
 
 
 def _load(name: str) -> Backend:
-    """Import a backend once; raise `BackendUnavailable` if it cannot work here."""
+    """Import a backend once; raise ImportError if it cannot work here."""
     if name in _loaded:
         return _loaded[name]
     if name not in _reasons:
@@ -82,21 +82,13 @@ def _load(name: str) -> Backend:
             return _loaded[name]
         except ImportError as error:
             _reasons[name] = str(error)
-    raise BackendUnavailable(
-        f"backend {name!r} is not available: {_reasons[name]} "
-        f"(available: {', '.join(available_backends(leave_out=name))})"
-    )
+    raise ImportError(_reasons[name])
 
 
-def available_backends(*, leave_out: str | None = None) -> list[str]:
+def available_backends() -> list[str]:
     """Return the names of the backends that work here, the fastest first.
 
     Every backend is loaded to find out, so the first call can take a second.
-
-    Parameters
-    ----------
-    leave_out : str, optional
-        A backend not to try.
 
     Returns
     -------
@@ -110,11 +102,9 @@ def available_backends(*, leave_out: str | None = None) -> list[str]:
     """
     names = []
     for name in BACKEND_NAMES:
-        if name == leave_out:
-            continue
         try:
             _load(name)
-        except BackendUnavailable:
+        except ImportError:
             continue
         names.append(name)
     return names
@@ -122,7 +112,9 @@ def available_backends(*, leave_out: str | None = None) -> list[str]:
 
 def check_backend(backend: str | None) -> str | None:
     """Return `backend` if it is None, "auto" or a known name, else say what is known."""
-    if backend is None or backend == "auto" or backend in BACKEND_NAMES:
+    if backend is None or (
+        isinstance(backend, str) and (backend == "auto" or backend in BACKEND_NAMES)
+    ):
         return backend
     raise ValueError(
         f"backend must be one of {', '.join(map(repr, ('auto', *BACKEND_NAMES)))} or None, "
@@ -160,11 +152,17 @@ def choose_backend(backend: str | None = None) -> tuple[str, Backend]:
                 f"{', '.join(('auto', *BACKEND_NAMES))}, got {name!r}"
             )
     if name != "auto":
-        return name, _load(name)
+        try:
+            return name, _load(name)
+        except ImportError as error:
+            raise BackendUnavailable(
+                f"backend {name!r} is not available: {error} "
+                f"(available: {', '.join(available_backends())})"
+            ) from None
     for candidate in BACKEND_NAMES:
         try:
             return candidate, _load(candidate)
-        except BackendUnavailable:
+        except ImportError:
             continue
     raise BackendUnavailable("no backend works here; fastpr.doctor() says why")
 
@@ -209,7 +207,8 @@ def score_histogram(
     total, total_report = _empty(samples, thresholds)
 
     def combine(part: tuple[NDArray[Any], NDArray[np.int64]]) -> None:
-        np.add(total, part[0], out=total)
+        with np.errstate(over="ignore"):  # infinite sums are an error later, with a message
+            np.add(total, part[0], out=total)
         np.add(total_report, part[1], out=total_report)
 
     parallel.run(
@@ -246,10 +245,14 @@ def doctor(file: IO[str] | None = None) -> None:
     import platform
 
     out = file if file is not None else sys.stdout
+    try:
+        threads = str(parallel.get_num_threads())
+    except ValueError as error:
+        threads = str(error)
     lines = [
         f"fastpr {__version__}, Python {platform.python_version()}, NumPy {np.__version__}, "
         f"{platform.system()} {platform.machine()}",
-        f"threads: {parallel.get_num_threads()} (FASTPR_NUM_THREADS="
+        f"threads: {threads} (FASTPR_NUM_THREADS="
         f"{os.environ.get('FASTPR_NUM_THREADS', 'not set')})",
         "backends, the fastest first:",
     ]

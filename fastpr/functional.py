@@ -22,8 +22,9 @@ class ScoreCounts(NamedTuple):
     ----------
     counts : ndarray of int64, shape (2, T), or None
         Samples without weights, by label (negative, positive) and bin; None if there are none.
-    sums : ndarray of float64, shape (2, T), or None
-        Weights of the others, by label and bin; None if they are all 0.
+    sums : ndarray of float64, shape (2, 2, T), or None
+        Weights of the others, by label and bin, and then what was rounded off from these sums;
+        None if they are all 0.
     num_counted : int
         The sum of counts.
     num_dropped : int
@@ -51,18 +52,32 @@ class ScoreCounts(NamedTuple):
         if self.sums is None or other.sums is None:
             sums = other.sums if self.sums is None else self.sums
         else:
-            with np.errstate(over="ignore"):
-                sums = self.sums + other.sums
-            check_finite_sums(sums)
+            sums = add_sums(self.sums, other.sums)
         return ScoreCounts(counts, sums, num_counted, num_dropped)
 
     def table(self, num_thresholds: int) -> NDArray[Any]:
         """Return counts and sums in one table: int64 if there are no sums, else float64."""
         if self.counts is None:
             if self.sums is not None:
-                return self.sums
+                return self.sums[0, :, :]
             return np.zeros((2, num_thresholds), np.int64)
-        return self.counts if self.sums is None else self.counts + self.sums
+        return self.counts if self.sums is None else self.counts + self.sums[0, :, :]
+
+
+def add_sums(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add sums of weights, of shape (2, 2, T), and keep what is rounded off (Knuth, TwoSum).
+
+    So a stream of many updates is as accurate as one of few.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = a[0] + b[0]
+        part = total - a[0]
+        rounded = (a[0] - (total - part)) + (b[0] - part) + (a[1] + b[1])
+        sums = np.empty_like(a)
+        np.add(total, rounded, out=sums[0])
+        np.subtract(rounded, sums[0] - total, out=sums[1])
+    check_finite_sums(sums[0])
+    return sums
 
 
 NO_SAMPLES = ScoreCounts(None, None, 0, 0)
@@ -70,7 +85,7 @@ NO_SAMPLES = ScoreCounts(None, None, 0, 0)
 
 def check_invalid(invalid: str) -> str:
     """Return `invalid` if it is "raise" or "drop", or say that it must be."""
-    if invalid not in ("raise", "drop"):
+    if not (isinstance(invalid, str) and invalid in ("raise", "drop")):
         raise ValueError(f"invalid must be 'raise' or 'drop', got {invalid!r}")
     return invalid
 
@@ -89,12 +104,16 @@ def count_scores(
     table, report = dispatch.score_histogram(samples, thresholds, backend)
     num_dropped = samples.check(report, invalid)
     if samples.scalar_weight is not None:
-        table = table * samples.scalar_weight
+        with np.errstate(over="ignore"):
+            table = table * samples.scalar_weight
     elif not samples.has_weight_array:
         return ScoreCounts(table, None, samples.num_samples - num_dropped, num_dropped)
     check_finite_sums(table)
-    # Weights of 0 leave no trace, and -0.0 becomes 0.0.
-    return ScoreCounts(None, table + 0.0 if table.any() else None, 0, num_dropped)
+    if not table.any():  # weights of 0 leave no trace
+        return ScoreCounts(None, None, 0, num_dropped)
+    sums = np.zeros((2, *table.shape))
+    np.add(table, 0.0, out=sums[0])  # -0.0 becomes 0.0
+    return ScoreCounts(None, sums, 0, num_dropped)
 
 
 def check_finite_sums(sums: NDArray[Any]) -> None:

@@ -93,7 +93,9 @@ def _score_array(predictions: ArrayLike) -> tuple[Array, ScoreKind]:
     array, is_bfloat16 = _host_array(predictions, "predictions")
     if is_bfloat16:
         return array, BFLOAT16
-    kind = _KIND_OF_DTYPE.get(array.dtype) or _KIND_OF_DTYPE.get(array.dtype.newbyteorder("="))
+    kind = _KIND_OF_DTYPE.get(array.dtype)
+    if kind is None and array.dtype.kind in "fu":
+        kind = _KIND_OF_DTYPE.get(array.dtype.newbyteorder("="))
     if kind is None:
         raise TypeError(
             f"predictions have dtype {array.dtype}; pass scores in [0, 1] as float16, bfloat16, "
@@ -202,6 +204,7 @@ class Samples:
             )
         self._scores = scores
         self._labels = label_array
+        self._given_labels = labels
         self._weights: Array | None = None
         self._weights_are_bfloat16 = False
         self._weights_to_float64 = False
@@ -233,7 +236,8 @@ class Samples:
     def _as_float64(self, weights: Array) -> Array:
         if self._weights_are_bfloat16:
             weights = (weights.astype(np.uint32) << 16).view(np.float32)
-        return np.asarray(weights, np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(weights, np.float64)
 
     def _plan(self) -> None:
         """Find the longest rows that kernels can read where they are."""
@@ -290,22 +294,19 @@ class Samples:
         dtypes = [self.kind.storage, self._labels.dtype.newbyteorder("=")]
         if self._weights is not None:
             arrays.append(self._weights)
-            native = self._weights.dtype.newbyteorder("=")
-            if self._weights_to_float64 and not self._weights_are_bfloat16:
-                native = np.dtype(np.float64)
-            dtypes.append(native)
+            dtypes.append(self._weights.dtype.newbyteorder("="))
         iterator: Any = np.nditer(  # type: ignore[call-overload]  # 'contig' is documented
             arrays,
             flags=["external_loop", "buffered", "ranged", "zerosize_ok"],
             op_flags=[["readonly", "nbo", "aligned", "contig"]] * len(arrays),
             op_dtypes=dtypes,
-            casting="unsafe",  # real weights to float64
+            casting="equiv",
             order="C",
             buffersize=_CHUNK,
         )
         iterator.iterrange = (start, stop)
         for chunk in iterator:
-            if self._weights_are_bfloat16:
+            if self._weights_to_float64:
                 yield chunk[0], chunk[1], self._as_float64(chunk[2])
             else:
                 yield chunk
@@ -329,7 +330,8 @@ class Samples:
         if not (num_invalid or bad_labels or bad_weights):
             return 0
         if bad_labels:
-            first = _first_bad(self._labels, lambda chunk: (chunk != 0) & (chunk != 1))
+            given, _ = _host_array(self._given_labels, "labels")  # unsigned ones were viewed signed
+            first = _first_bad(given, lambda chunk: (chunk != 0) & (chunk != 1))
             raise ValueError(
                 f"labels hold values other than 0 and 1 ({_found(first)}); pass labels > 0, "
                 "and weights of 0 where samples are to be ignored"

@@ -7,10 +7,12 @@ changes nothing in a result.
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -86,11 +88,16 @@ def set_num_threads(num_threads: int | None) -> None:
     """
     global _num_threads
     if num_threads is not None:
-        if isinstance(num_threads, bool) or not hasattr(num_threads, "__index__"):
-            raise TypeError(f"num_threads must be an integer or None, got {num_threads!r}")
+        try:
+            if isinstance(num_threads, bool):
+                raise TypeError
+            num_threads = operator.index(num_threads)
+        except TypeError:
+            raise TypeError(
+                f"num_threads must be an integer or None, got {num_threads!r}"
+            ) from None
         if num_threads < 1:
             raise ValueError(f"num_threads must be at least 1, got {num_threads}")
-        num_threads = num_threads.__index__()
     _num_threads = num_threads
 
 
@@ -125,42 +132,72 @@ def _forget_pool() -> None:
     _pool_size = 0
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
-
-
 class _Run:
-    """One call of `run`: hands out slices, and combines their parts in order."""
+    """One call of `run`: hands out slices, and combines their parts in order.
+
+    What is waited for is slices, not threads: a thread that comes late finds nothing to do.
+    """
 
     def __init__(
-        self, work: Callable[[int], Part], num_slices: int, combine: Callable[[Part], None]
+        self,
+        work: Callable[[int], Part],
+        num_slices: int,
+        combine: Callable[[Part], None],
+        max_ahead: int,
     ) -> None:
         self._work = work
         self._num_slices = num_slices
         self._combine = combine
-        self._lock = threading.Lock()
+        self._max_ahead = max_ahead
+        self._changed = threading.Condition()
         self._next_slice = 0
         self._next_part = 0
+        self._num_working = 0
         self._waiting: dict[int, Part] = {}
+        self._error: BaseException | None = None
 
     def take_slices(self) -> None:
-        try:
-            while True:
-                with self._lock:
-                    index = self._next_slice
-                    self._next_slice += 1
-                if index >= self._num_slices:
-                    return
+        while (index := self._begin()) is not None:
+            try:
                 part = self._work(index)
-                with self._lock:
+                with self._changed:
                     self._waiting[index] = part
                     while self._next_part in self._waiting:
                         self._combine(self._waiting.pop(self._next_part))
                         self._next_part += 1
-        except BaseException:
-            with self._lock:
-                self._next_slice = self._num_slices  # nobody begins another one
-            raise
+            except BaseException as error:
+                with self._changed:
+                    self._error = self._error or error
+                    self._next_slice = self._num_slices  # nobody begins another one
+            finally:
+                with self._changed:
+                    self._num_working -= 1
+                    self._changed.notify_all()
+
+    def _begin(self) -> int | None:
+        with self._changed:
+            # Parts must not pile up behind a slow slice; whoever has that one never waits here.
+            while (
+                self._next_slice < self._num_slices
+                and self._next_slice - self._next_part >= self._max_ahead
+            ):
+                self._changed.wait()
+            if self._next_slice >= self._num_slices:
+                return None
+            self._num_working += 1
+            self._next_slice += 1
+            return self._next_slice - 1
+
+    def finish(self) -> None:
+        """Let nobody begin another slice, wait for those under way, and raise what went wrong."""
+        with self._changed:
+            self._next_slice = self._num_slices
+            self._changed.notify_all()
+            while self._num_working:
+                self._changed.wait()
+            self._waiting.clear()
+        if self._error is not None:
+            raise self._error
 
 
 def run(work: Callable[[int], Part], num_slices: int, combine: Callable[[Part], None]) -> None:
@@ -178,20 +215,46 @@ def run(work: Callable[[int], Part], num_slices: int, combine: Callable[[Part], 
     combine : callable
         Takes a part. Never runs in two threads at once.
     """
-    this = _Run(work, num_slices, combine)
-    num_helpers = min(get_num_threads(), num_slices) - 1
+    num_threads = get_num_threads()
+    this = _Run(work, num_slices, combine, num_threads + 2)
     futures: list[Future[None]] = []
-    if num_helpers > 0:
-        for _ in range(num_helpers):
-            try:
-                futures.append(_helpers(get_num_threads() - 1).submit(this.take_slices))
-            except RuntimeError:  # shutting down, or the pool was replaced just now
-                break
     try:
+        for _ in range(min(num_threads, num_slices) - 1):
+            try:
+                futures.append(_helpers(num_threads - 1).submit(this.take_slices))
+            except RuntimeError:  # shutting down, no more threads, or another pool just now
+                break
         this.take_slices()
     finally:
-        # A helper that another caller's work kept from starting has nothing left to do.
-        started = [future for future in futures if not future.cancel()]
-        errors = [error for future in started if (error := future.exception()) is not None]
-    if errors:
-        raise errors[0]
+        for future in futures:
+            future.cancel()  # so that a queue does not keep the arrays alive
+        this.finish()
+
+
+class ForkSafeLock:
+    """A lock that a forked child finds open, whoever held it in the parent.
+
+    Only for critical sections that replace one reference, so that there is nothing half done.
+    """
+
+    _all: ClassVar[WeakSet[ForkSafeLock]] = WeakSet()
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._all.add(self)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    @classmethod
+    def _open_all(cls) -> None:
+        for lock in list(cls._all):
+            lock._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)
+    os.register_at_fork(after_in_child=ForkSafeLock._open_all)

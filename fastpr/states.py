@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -16,10 +15,10 @@ from fastpr.dispatch import check_backend
 from fastpr.functional import (
     NO_SAMPLES,
     ScoreCounts,
-    check_finite_sums,
     check_invalid,
     count_scores,
 )
+from fastpr.parallel import ForkSafeLock
 from fastpr.thresholds import MAX_NUM_THRESHOLDS, check_num_thresholds, equal_thresholds
 
 _METRIC = "precision_recall_at_equal_thresholds"
@@ -27,13 +26,28 @@ _HEADER_KEYS = {
     "metric", "num_thresholds", "zero_division", "invalid", "num_dropped", "has_sums"
 }  # fmt: skip
 _MAX_INT64 = 2**63 - 1
-# Two tables of the most thresholds, and a header; a longer file is something else.
-_MAX_BYTES = 2 * 2 * MAX_NUM_THRESHOLDS * 8 + (1 << 17)
+# Three tables of the most thresholds, and a header; a longer file is something else.
+_MAX_BYTES = 3 * 2 * MAX_NUM_THRESHOLDS * 8 + (1 << 17)
 
 
 def _exact_total(counts: NDArray[np.int64]) -> int:
     """Return the sum of counts, which may be more than an int64 holds."""
     return (int((counts >> 32).sum()) << 32) + int((counts & 0xFFFFFFFF).sum())
+
+
+def _check_saved_sums(sums: NDArray[np.float64]) -> None:
+    """Raise ValueError if sums, and what was rounded off, are not those of any weights."""
+    weights, rounded = sums
+    with np.errstate(over="ignore", invalid="ignore"):
+        good = (
+            np.isfinite(weights.sum())
+            and weights.any()
+            and (weights >= 0).all()
+            and not np.signbit(weights).any()
+            and (weights + rounded == weights).all()
+        )
+    if not good:
+        raise ValueError("the saved state has sums of weights that are not positive and finite")
 
 
 class PrecisionRecallAtEqualThresholds:
@@ -106,7 +120,7 @@ class PrecisionRecallAtEqualThresholds:
         self._seen = NO_SAMPLES
 
     def _new_lock(self) -> AbstractContextManager[Any]:
-        return threading.Lock() if self._use_locking else nullcontext()
+        return ForkSafeLock() if self._use_locking else nullcontext()
 
     # ---- what it is ----
 
@@ -148,22 +162,22 @@ class PrecisionRecallAtEqualThresholds:
     @property
     def num_negatives(self) -> int | float:
         """The number of negative samples; with weights, the sum of theirs, a float."""
-        return self._label_total(0)
+        return self._totals()[0]
 
     @property
     def num_positives(self) -> int | float:
         """The number of positive samples; with weights, the sum of theirs, a float."""
-        return self._label_total(1)
+        return self._totals()[1]
 
     @property
     def num_samples(self) -> int | float:
         """The number of samples counted; with weights, the sum of theirs, a float."""
-        return self.num_negatives + self.num_positives
+        return sum(self._totals())
 
-    def _label_total(self, label: int) -> int | float:
-        counts, sums, _, _ = self._seen
-        count = 0 if counts is None else int(counts[label].sum())
-        return count if sums is None else count + float(sums[label].sum())
+    def _totals(self) -> list[int | float]:
+        """Return the totals of negatives and positives, of one moment."""
+        totals: list[int | float] = self._seen.table(self._num_thresholds).sum(axis=1).tolist()
+        return totals
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -180,7 +194,8 @@ class PrecisionRecallAtEqualThresholds:
             parts.append(f"invalid='drop', num_dropped={self.num_dropped}")
         if self.name is not None:
             parts.append(f"name={self.name!r}")
-        parts.append(f"num_samples={self.num_samples}, num_positives={self.num_positives}")
+        negatives, positives = self._totals()
+        parts.append(f"num_samples={negatives + positives}, num_positives={positives}")
         return f"{type(self).__name__}({', '.join(parts)})"
 
     # ---- streaming ----
@@ -303,6 +318,7 @@ class PrecisionRecallAtEqualThresholds:
         return self.to_bytes() == other.to_bytes()
 
     __hash__ = None  # type: ignore[assignment]
+    __array_ufunc__ = None  # so that NumPy does not add a state to each element of an array
 
     # ---- saving ----
 
@@ -317,7 +333,7 @@ class PrecisionRecallAtEqualThresholds:
             "num_dropped": num_dropped,
             "has_sums": sums is not None,
         }
-        return storage.pack(header, [counts] if sums is None else [counts, sums])
+        return storage.pack(header, [counts] if sums is None else [counts, sums[0], sums[1]])
 
     @classmethod
     def from_bytes(
@@ -342,6 +358,7 @@ class PrecisionRecallAtEqualThresholds:
         ValueError
             If the data are not a whole, undamaged state of this metric.
         """
+        check_backend(backend)
         header, rest = storage.unpack_header(data)
         if header.get("metric") != _METRIC:
             raise ValueError(
@@ -355,11 +372,14 @@ class PrecisionRecallAtEqualThresholds:
             raise ValueError(f"the saved state has a num_dropped of {num_dropped!r}")
         if type(has_sums) is not bool:
             raise ValueError(f"the saved state has a has_sums of {has_sums!r}")
+        zero_divisions = [v for v in curve.ZERO_DIVISIONS if repr(v) == header["zero_division"]]
+        if not zero_divisions:
+            raise ValueError(f"the saved state has a zero_division of {header['zero_division']!r}")
         try:
             state = cls(
                 header["num_thresholds"],
                 use_locking=use_locking,
-                zero_division=header["zero_division"],
+                zero_division=zero_divisions[0],
                 invalid=header["invalid"],
                 backend=backend,
                 name=name,
@@ -367,16 +387,20 @@ class PrecisionRecallAtEqualThresholds:
         except TypeError as error:
             raise ValueError(f"the saved state has an option of a wrong type: {error}") from None
 
-        dtypes = [np.int64, np.float64][: 1 + has_sums]
-        tables = storage.unpack_tables(rest, [(2, state.num_thresholds)] * len(dtypes), dtypes)
-        counts, sums = tables[0], tables[1] if has_sums else None
+        shape = (2, state.num_thresholds)
+        if has_sums:
+            counts, sums = storage.unpack_tables(rest, [shape, (2, *shape)], [np.int64, np.float64])
+        else:
+            (counts,), sums = storage.unpack_tables(rest, [shape], [np.int64]), None
         if counts.min() < 0 or (num_counted := _exact_total(counts)) > _MAX_INT64:
             raise ValueError("the saved state has counts that are negative or too large")
         if sums is not None:
-            if not (sums >= 0).all() or not sums.any() or np.signbit(sums).any():
-                raise ValueError("the saved state has sums of weights that are not positive")
-            check_finite_sums(sums)
+            _check_saved_sums(sums)
         state._seen = ScoreCounts(counts, sums, num_counted, num_dropped)
+        if state.to_bytes() != bytes(data):
+            raise ValueError(
+                "the saved state was not written by fastpr: its header is spelled otherwise"
+            )
         return state
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -419,6 +443,7 @@ class PrecisionRecallAtEqualThresholds:
         ValueError
             If it is not a whole, undamaged state of this metric.
         """
+        check_backend(backend)  # what is wrong with it is not wrong with the file
         with open(path, "rb") as file:
             data = file.read(_MAX_BYTES + 1)
         try:
@@ -426,7 +451,7 @@ class PrecisionRecallAtEqualThresholds:
                 raise ValueError("not a saved fastpr state: it is too long")
             return cls.from_bytes(data, use_locking=use_locking, backend=backend, name=name)
         except ValueError as error:
-            raise ValueError(f"{os.fspath(path)}: {error}") from None
+            raise ValueError(f"{os.fsdecode(path)}: {error}") from None
 
     # ---- copying ----
 
@@ -451,5 +476,4 @@ class PrecisionRecallAtEqualThresholds:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        data = state.pop("data")
-        self.__dict__.update(self.from_bytes(data, **state).__dict__)
+        self.__dict__.update(self.from_bytes(**state).__dict__)

@@ -62,15 +62,18 @@ def unpack_header(data: bytes) -> tuple[dict[str, Any], memoryview]:
     ValueError
         If it is not a saved state, of an unknown schema, cut short, or damaged.
     """
-    view = memoryview(data).cast("B")
+    view = memoryview(data)
+    view = view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
     if len(view) < _PREFIX.size or bytes(view[: len(MAGIC)]) != MAGIC:
         raise ValueError("not a saved fastpr state: it does not begin with the bytes of one")
     _, schema, length = _PREFIX.unpack_from(view)
-    if schema != SCHEMA:
+    if schema > SCHEMA:
         raise ValueError(
             f"the saved state has schema {schema}, and this version of fastpr reads schemas up "
             f"to {SCHEMA}; use a newer fastpr"
         )
+    if schema < 1:
+        raise ValueError(f"the saved state is damaged: there is no schema {schema}")
     end = len(view) - _CHECKSUM.size
     if length > _MAX_HEADER or _PREFIX.size + length > end:
         raise ValueError("the saved state is damaged or cut short: its header does not fit")
@@ -124,11 +127,14 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     Raises
     ------
     OSError
-        If it cannot be written. The old file is then as it was.
+        If it cannot be written, or the path is there and not a regular file. The old file is
+        then as it was.
     """
-    target = os.path.realpath(path)
-    folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}-{os.urandom(6).hex()}")
+    target = os.path.realpath(os.fsdecode(path))
+    if os.path.exists(target) and not (os.path.isfile(target) or os.path.isdir(target)):
+        raise OSError(f"{target} is not a regular file, and is not replaced by one")
+    folder = os.path.dirname(target)
+    temporary = os.path.join(folder, f".fastpr-{os.getpid()}-{os.urandom(6).hex()}")
     descriptor = os.open(
         temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
     )

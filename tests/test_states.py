@@ -91,6 +91,16 @@ def test_reset_forgets_samples_and_keeps_options() -> None:
     assert state.update([1], [0.5]).compute().tp.dtype == np.int64
 
 
+@pytest.mark.parametrize("weights", [None, 0.5, [], np.ones((1, 1))])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_update_of_no_samples_leaves_no_trace(backend: str, weights: object) -> None:
+    empty = np.zeros((3, 0), bool), np.zeros((3, 0), np.float32)
+    assert State(3, backend=backend).update(*empty, weights) == State(3)
+    assert filled(backend=backend).update(*empty, weights) == filled()
+    assert filled(0.5, backend=backend).update(*empty, weights) == filled(0.5)
+    assert State(3).update([], []).update([[], []], [[], []]) == State(3)
+
+
 BAD_UPDATES: dict[str, Callable[[State], object]] = {
     "label": lambda state: state.update([0, 2], [0.5, 0.5]),
     "score": lambda state: state.update([0, 1], [0.5, 1.5]),

@@ -266,3 +266,12 @@ def test_a_thousand_batches_make_the_state_of_one() -> None:
     whole = State(201).update(labels, scores).update(labels, scores, weights)
     assert reduce(operator.add, parts) == whole
     assert State(201).merge(*reversed(parts)) == whole
+
+
+def test_float_weights_stay_within_1e_12_however_long_the_stream_is() -> None:
+    # A weight whose rounding errors all have one sign while such sums of it grow.
+    weight = float.fromhex("0x1.151b9fa4a3fb4p-3")
+    part, stream = State(2).update([1], [0.5], weight), State(2)
+    for _ in range(1 << 16):
+        stream.merge(part)
+    assert_close_sums(stream.num_positives, weight * (1 << 16))  # exact: a power of two

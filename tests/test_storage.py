@@ -67,7 +67,7 @@ def test_the_layout_is_the_one_that_is_documented() -> None:
     assert state.to_bytes() == written(tables=struct.pack("<4q", 1, 0, 1, 1))
     state.update([1, 0], [0.5, 1.0], weights=[0.25, 3.0])
     header = {**HEADER, "has_sums": True}
-    tables = struct.pack("<4q4d", 1, 0, 1, 1, 0.0, 3.0, 0.25, 0.0)
+    tables = struct.pack("<4q8d", 1, 0, 1, 1, 0.0, 3.0, 0.25, 0.0, 0, 0, 0, 0)
     assert state.to_bytes() == written(header, tables)
 
 

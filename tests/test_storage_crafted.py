@@ -21,6 +21,7 @@ HEADER = {
 }
 COUNTS = struct.pack("<4q", 1, 2, 3, 4)
 MAX_INT64 = 2**63 - 1
+NOTHING = (0.0,) * 4  # rounded off
 
 
 def written(header: object = HEADER, tables: bytes = COUNTS, text: bytes | None = None) -> bytes:
@@ -40,7 +41,7 @@ def refusal(data: bytes) -> str:
 
 def test_the_writer_of_these_tests_makes_states_that_load() -> None:
     assert State.from_bytes(written()).num_samples == 10
-    header, tables = {**HEADER, "has_sums": True}, COUNTS + struct.pack("<4d", 0, 0, 0, 1)
+    header, tables = {**HEADER, "has_sums": True}, COUNTS + struct.pack("<8d", 0, 0, 0, 1, *NOTHING)
     assert State.from_bytes(written(header, tables)).num_samples == 11.0
 
 
@@ -119,7 +120,7 @@ def test_a_huge_number_of_thresholds_is_refused_without_allocating(value: int) -
     [
         ({"num_thresholds": 65_537}, 32, 2 * 65_537 * 8),
         ({"num_thresholds": 3}, 32, 48),
-        ({"has_sums": True}, 32, 64),
+        ({"has_sums": True}, 32, 96),
         ({}, 64, 32),
         ({}, 0, 32),
         ({}, 31, 32),
@@ -172,12 +173,20 @@ def test_the_largest_counts_load_and_take_no_more() -> None:
     ],
 )
 def test_sums_that_no_weights_have_are_refused(sums: tuple[float, ...]) -> None:
-    data = written({**HEADER, "has_sums": True}, COUNTS + struct.pack("<4d", *sums))
+    data = written({**HEADER, "has_sums": True}, COUNTS + struct.pack("<8d", *sums, *NOTHING))
     assert "weights" in refusal(data)
 
 
+@pytest.mark.parametrize("rounded", [0.1, -0.1, float("nan"), float("inf"), 2**-53])
+def test_what_cannot_have_been_rounded_off_is_refused(rounded: float) -> None:
+    good = struct.pack("<8d", 1, 1, 1, 1, 2**-54, 0, 0, 0)
+    assert State.from_bytes(written({**HEADER, "has_sums": True}, COUNTS + good)).num_samples == 14
+    bad = struct.pack("<8d", 1, 0.5, 1, 1, 0, rounded, 0, 0)
+    assert "weights" in refusal(written({**HEADER, "has_sums": True}, COUNTS + bad))
+
+
 def test_signalling_nans_are_refused_without_a_warning() -> None:
-    tables = COUNTS + struct.pack("<4Q", *[0x7FF0000000000001] * 4)
+    tables = COUNTS + struct.pack("<8Q", *[0x7FF0000000000001] * 8)
     assert "weights" in refusal(written({**HEADER, "has_sums": True}, tables))
 
 
