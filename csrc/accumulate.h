@@ -29,6 +29,26 @@ static inline int num_copies_within(size_t bytes, size_t stride, size_t cell_siz
     return copies;
 }
 
+/* ---- memory ahead ---- */
+
+/* The scalar loop of phase 2 keeps the core too busy to run ahead to the loads of the next
+   blocks, so it asks for them itself, a little with each group: 5 to 30 % from DRAM, most
+   where the same cell is hit again and again. */
+#define FASTPR_GROUP 64
+#define FASTPR_AHEAD 1536 /* samples; 1024 to 3072 were as good */
+
+static inline const char *address_ahead(const void *start, size_t item_size, int64_t num_left)
+{
+    int64_t ahead = num_left >= FASTPR_AHEAD + FASTPR_BLOCK ? FASTPR_AHEAD : 0;
+    return (const char *)start + (size_t)ahead * item_size;
+}
+
+static inline void prefetch_bytes(const char *start, size_t num_bytes)
+{
+    for (size_t offset = 0; offset < num_bytes; offset += 64)
+        FASTPR_PREFETCH(start + offset);
+}
+
 /* ---- counts ---- */
 
 #define FASTPR_COUNT_CACHE (128 * 1024)

@@ -1,7 +1,5 @@
 /* Phase 2 for one type of code: a template, as encode.h is. */
 
-#define FASTPR_GROUP 64
-
 static inline int FASTPR_NAME(all_equal)(const FASTPR_CODE *codes)
 {
     FASTPR_CODE first = codes[0], differences = 0;
@@ -10,7 +8,10 @@ static inline int FASTPR_NAME(all_equal)(const FASTPR_CODE *codes)
     return !differences;
 }
 
-static inline void FASTPR_NAME(add_counts)(counter *self, const FASTPR_CODE *codes, int num_codes)
+/* While it is at it, has the scores and labels of later groups fetched from memory. */
+static inline void FASTPR_NAME(add_counts)(counter *self, const FASTPR_CODE *codes, int num_codes,
+                                           const char *scores_ahead, size_t score_bytes,
+                                           const char *labels_ahead, size_t label_bytes)
 {
     uint32_t *const t0 = self->turn[0], *const t1 = self->turn[1], *const t2 = self->turn[2],
                     *const t3 = self->turn[3], *const t4 = self->turn[4], *const t5 = self->turn[5],
@@ -18,6 +19,8 @@ static inline void FASTPR_NAME(add_counts)(counter *self, const FASTPR_CODE *cod
     int j = 0;
     for (; j + FASTPR_GROUP <= num_codes; j += FASTPR_GROUP) {
         const FASTPR_CODE *group = codes + j;
+        prefetch_bytes(scores_ahead + j * score_bytes, FASTPR_GROUP * score_bytes);
+        prefetch_bytes(labels_ahead + j * label_bytes, FASTPR_GROUP * label_bytes);
         if (FASTPR_NAME(all_equal)(group)) { /* most of a segmentation */
             t0[group[0]] += FASTPR_GROUP;
             continue;

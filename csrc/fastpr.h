@@ -14,6 +14,12 @@
 #error "fastpr must not be compiled with -ffast-math: it would change the counts"
 #endif
 
+#if defined(__GNUC__)
+#define FASTPR_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define FASTPR_PREFETCH(address) ((void)(address))
+#endif
+
 #define FASTPR_HISTOGRAM_ARGUMENTS(SCORE)                                                          \
     const SCORE *scores, const void *labels, int label_kind, const void *weights, int weight_kind, \
         int64_t num_samples, const SCORE *thresholds, int32_t num_thresholds, int64_t *counts,     \

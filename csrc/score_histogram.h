@@ -18,7 +18,6 @@
 #undef FASTPR_DEFINE_ADD_LABELS
 #undef FASTPR_DEFINE_MARK_INVALID
 #undef FASTPR_HAS_FMA
-#undef FASTPR_GROUP
 
 #define FASTPR_CODE uint32_t
 #define FASTPR_NAME(name) name##_in_32
@@ -87,7 +86,10 @@ static inline const void *whole_block(const void *start, size_t item_size, int64
                                  weight_kind, block_weights);                                      \
                 add_sums_in_##WIDTH(&summing, codes, block_weights, num_codes);                    \
             } else {                                                                               \
-                add_counts_in_##WIDTH(&counting, codes, num_codes);                                \
+                add_counts_in_##WIDTH(                                                             \
+                    &counting, codes, num_codes,                                                   \
+                    address_ahead(scores + start, sizeof(SCORE), num_left), sizeof(SCORE),         \
+                    address_ahead(block_labels, label_bytes, num_left), label_bytes);              \
                 if (counting.num_pending > FASTPR_MAX_PENDING) {                                   \
                     fold_counts(&counting, edges, num_values, num_thresholds, counts);             \
                     counter_clear(&counting);                                                      \
