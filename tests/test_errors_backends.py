@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 
@@ -122,6 +124,21 @@ def test_a_variable_that_names_no_variant_is_an_error(
         "backend 'c' is not available: the environment variable FASTPR_C_VARIANT must be one of "
         f"avx512, avx2, baseline, rule, got {name!r} (available: {others})"
     )
+
+
+def test_a_variable_forces_a_variant_of_the_c_backend() -> None:
+    if "c" not in AVAILABLE:
+        pytest.skip("the C extension is not built here")
+    from fastpr.backends import c
+
+    for name in c.VARIANTS:
+        done = subprocess.run(
+            [sys.executable, "-c", "import fastpr; fastpr.doctor()"],
+            env={**os.environ, "FASTPR_C_VARIANT": name, "FASTPR_BACKEND": "c"},
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        assert f"  c          variant {name} (this CPU runs {', '.join(c.VARIANTS)})" in done.stdout
+        assert done.stdout.endswith("host arrays: c (FASTPR_BACKEND says so)\n")
 
 
 def test_the_number_of_threads_must_be_positive() -> None:
