@@ -158,10 +158,12 @@ print(time.perf_counter() - start)
 
 def run_python(program: str, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], check=True, capture_output=True, text=True,
-        # as users have it: modules compiled once
-        env={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
-    )  # fmt: skip
+        # isolated: the package that is installed, not the folder this is started from
+        [sys.executable, "-I", "-c", program, *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return done.stdout.strip()
 
 

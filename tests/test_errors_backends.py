@@ -133,7 +133,7 @@ def test_a_variable_forces_a_variant_of_the_c_backend() -> None:
 
     for name in c.VARIANTS:
         done = subprocess.run(
-            [sys.executable, "-c", "import fastpr; fastpr.doctor()"],
+            [sys.executable, "-I", "-c", "import fastpr; fastpr.doctor()"],
             env={**os.environ, "FASTPR_C_VARIANT": name, "FASTPR_BACKEND": "c"},
             check=True, capture_output=True, text=True,
         )  # fmt: skip

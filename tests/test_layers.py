@@ -72,7 +72,7 @@ def test_importing_loads_nothing_heavy():
         "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+        [sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True
     )
     loaded = set(done.stdout.split())
     heavy = {
@@ -93,7 +93,7 @@ def test_counting_with_c_loads_no_numba():
         "print('numba' in sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+        [sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True
     )
     assert done.stdout.strip() == "False"
 

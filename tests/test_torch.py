@@ -95,5 +95,5 @@ for backend in fastpr.available_backends():
         assert (state.num_dropped, state.num_samples) == (1, 3), (backend, state)
 print("same")
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "same", done.stderr
