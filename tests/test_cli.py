@@ -46,7 +46,7 @@ def run_process(*arguments: object, status: int = 0, code: str = "") -> tuple[st
         ["-c", f"{code}\nimport fastpr.cli; fastpr.cli.main()"] if code else ["-m", "fastpr.cli"]
     )
     done = subprocess.run(
-        [sys.executable, "-W", "error", *start, *map(str, arguments)],
+        [sys.executable, "-I", "-W", "error", *start, *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -560,7 +560,7 @@ def test_a_reader_that_leaves_causes_no_noise(
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, "-m", "fastpr.cli", command, *arguments],
+        [sys.executable, "-I", "-m", "fastpr.cli", command, *arguments],
         stdout=write,
         stderr=subprocess.PIPE,
         text=True,
@@ -586,5 +586,7 @@ def test_importing_fastpr_loads_nothing_of_the_command_line() -> None:
         "print([m for m in ('click', 'rich', 'PIL', 'tifffile', 'fastpr.cli', 'fastpr.io')"
         " if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"

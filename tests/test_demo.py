@@ -28,7 +28,7 @@ def image(name: str) -> np.ndarray:
 
 def fastpr(*arguments: object) -> str:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "fastpr.cli", *map(str, arguments)],
+        [sys.executable, "-I", "-W", "error", "-m", "fastpr.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=60,

@@ -385,7 +385,7 @@ def test_reading_emits_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
         "except UnreadableFile: print('refused')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "d.tif"],
+        [sys.executable, "-I", "-c", code, tmp_path / "d.tif"],
         capture_output=True,
         text=True,
         check=True,
@@ -398,7 +398,9 @@ def test_importing_io_loads_no_image_library() -> None:
         "import sys, fastpr.io\n"
         "print([m for m in ('PIL', 'tifffile', 'click', 'rich') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"
 
 

@@ -46,7 +46,7 @@ def run_script(path: Path, script: str, backend: str, num_threads: int = 2) -> s
     """Run a script in a process of its own; fail unless it ends well, and return its output."""
     path.write_text(PREAMBLE.format(backend=backend) + script)
     done = subprocess.run(
-        [sys.executable, str(path)],
+        [sys.executable, "-I", str(path)],
         env={**os.environ, "FASTPR_NUM_THREADS": str(num_threads)},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
