@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 from weakref import WeakSet
 
+import numpy as np
+
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -89,7 +91,7 @@ def set_num_threads(num_threads: int | None) -> None:
     global _num_threads
     if num_threads is not None:
         try:
-            if isinstance(num_threads, bool):
+            if isinstance(num_threads, (bool, np.bool_)):
                 raise TypeError
             num_threads = operator.index(num_threads)
         except TypeError:

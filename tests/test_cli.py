@@ -543,7 +543,9 @@ def test_names_with_markup_and_odd_bytes_are_shown_as_they_are(tmp_path: Path) -
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are different there")
 def test_ctrl_c_exits_with_130_and_writes_nothing(tmp_path: Path, pair: tuple[Path, Path]) -> None:
     code = (
-        "import fastpr.cli.evaluate as e, os, time\n"
+        "import fastpr.cli.evaluate as e, os, signal, time\n"
+        # a shell starts what runs in its background with this signal ignored
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"e.read_labels = lambda *_: (os.kill(os.getpid(), {int(signal.SIGINT)}), time.sleep(9))"
     )
     (tmp_path / "s").write_bytes(OLD)

@@ -149,8 +149,13 @@ def test_ctrl_c_stops_a_run_and_the_next_one_works(num_threads: int) -> None:
         else:
             signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        parallel.run(work, 100, lambda part: None)
+    # A shell starts what runs in its background with this signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            parallel.run(work, 100, lambda part: None)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert len(worked) < 50
     parts: list[int] = []
     parallel.run(lambda index: index, 10, parts.append)
