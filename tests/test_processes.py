@@ -104,10 +104,15 @@ print(wait_for(child, 20))
 
 
 @forks
-def test_a_child_can_go_on_with_a_state_that_other_threads_were_updating(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_child_can_go_on_with_a_state_that_other_threads_were_updating(
+    tmp_path: Path, backend: str
+) -> None:
     script = """
-state = State(65537)  # adding such tables takes a while, in which the lock is held
+# adding such tables takes a while, in which the lock is held
+state = State(65537, backend=backend)
 one = np.ones(1, bool), np.full(1, 0.5, np.float32)
+state.update(*one)  # compiles
 stop = threading.Event()
 
 def update_often():
@@ -124,7 +129,7 @@ for _ in range(10):
         before = state.num_samples
         state.update(*one)
         os._exit(0 if state.num_samples == before + 1 else 1)
-    results.append(wait_for(child, 2))
+    results.append(wait_for(child, 10))
     if results[-1] != 0:
         break
 stop.set()
@@ -132,7 +137,31 @@ for thread in threads:
     thread.join()
 print(set(results))
 """
-    assert run_script(tmp_path / "script.py", script, BACKENDS[0]) == "{0}\n"
+    assert run_script(tmp_path / "script.py", script, backend) == "{0}\n"
+
+
+@forks
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_child_that_forked_while_another_thread_compiled_can_count(
+    tmp_path: Path, backend: str
+) -> None:
+    script = """
+from fastpr.dispatch import choose_backend
+choose_backend(backend)  # imported, not compiled
+thread = threading.Thread(target=count)
+thread.start()
+results = []
+for _ in range(4):
+    time.sleep(0.1)
+    child = os.fork()
+    if child == 0:
+        right = count() == count()
+        os._exit(0 if right else 1)
+    results.append(wait_for(child, 40))
+thread.join()
+print(set(results))
+"""
+    assert run_script(tmp_path / "script.py", script, backend) == "{0}\n"
 
 
 @forks

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import numba
 import numpy as np
+from numba.core.compiler_lock import global_compiler_lock
 from numpy.typing import NDArray
 
 from fastpr.backends.numba_kernels import BLOCK, TURNS, make_count, make_weigh
@@ -16,6 +18,16 @@ Array = NDArray[Any]
 COUNT_CACHE = 128 * 1024
 SUM_CACHE = 32 * 1024
 WIDEST_IN_16 = 32_767  # one value more is for the scores that are not valid
+
+
+# A fork waits for other threads to finish compiling: their child would find Numba's lock
+# held by nobody who could open it.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
 
 
 def describe() -> str:
