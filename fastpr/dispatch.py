@@ -26,6 +26,9 @@ _MODULES = {
 BACKEND_NAMES = tuple(_MODULES)
 
 
+_INT64, _FLOAT64 = np.dtype(np.int64), np.dtype(np.float64)
+
+
 class BackendUnavailable(RuntimeError):  # noqa: N818 - a state of the machine, not a mistake
     """A backend that was asked for by name cannot be used here; the message says why."""
 
@@ -200,10 +203,9 @@ def score_histogram(
         See `Backend.score_histogram`.
     """
     _, module = choose_backend(backend)
+    if samples.num_samples < parallel.MIN_PARALLEL:
+        return _count(samples, thresholds, module, 0, samples.num_samples)
     slices = parallel.slices(samples.num_samples)
-    if len(slices) == 1:
-        return _count(samples, thresholds, module, *slices[0])
-
     total, total_report = _empty(samples, thresholds)
 
     def combine(part: tuple[NDArray[Any], NDArray[np.int64]]) -> None:
@@ -220,8 +222,8 @@ def score_histogram(
 def _empty(
     samples: BlockSource, thresholds: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    dtype = np.float64 if samples.has_weight_array else np.int64
-    return np.zeros((2, len(thresholds)), dtype), np.zeros(3, np.int64)
+    dtype = _FLOAT64 if samples.has_weight_array else _INT64
+    return np.zeros((2, len(thresholds)), dtype), np.zeros(3, _INT64)
 
 
 def _count(

@@ -11,6 +11,7 @@ import operator
 import os
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 from weakref import WeakSet
 
@@ -23,7 +24,7 @@ Part = TypeVar("Part")
 
 # Handing work to a thread and waiting for it costs 30 to 60 us, which is what a kernel
 # takes for about 100,000 samples.
-_MIN_PARALLEL = 1 << 20
+MIN_PARALLEL = 1 << 20
 _MIN_SLICE = 1 << 18
 _MAX_SLICES = 64
 _SLICE_MULTIPLE = 4096
@@ -105,7 +106,7 @@ def set_num_threads(num_threads: int | None) -> None:
 
 def slices(num_samples: int) -> list[tuple[int, int]]:
     """Return where to cut samples: one slice if they are few, else at most 64."""
-    if num_samples < _MIN_PARALLEL:
+    if num_samples < MIN_PARALLEL:
         return [(0, num_samples)]
     length = max(_MIN_SLICE, -(-num_samples // _MAX_SLICES))
     length = -(-length // _SLICE_MULTIPLE) * _SLICE_MULTIPLE
@@ -237,24 +238,29 @@ class ForkSafeLock:
     """A lock that a forked child finds open, whoever held it in the parent.
 
     Only for critical sections that replace one reference, so that there is nothing half done.
+
+    Attributes
+    ----------
+    current : threading.Lock
+        The lock to take, asked for each time: a child has another one than its parent.
     """
 
     _all: ClassVar[WeakSet[ForkSafeLock]] = WeakSet()
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.current = threading.Lock()
         self._all.add(self)
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
 
     @classmethod
     def _open_all(cls) -> None:
         for lock in list(cls._all):
-            lock._lock = threading.Lock()
+            lock.current = threading.Lock()
+
+
+class NoLock:
+    """What stands in for a lock where none is wanted."""
+
+    current: ClassVar[AbstractContextManager[None]] = nullcontext()
 
 
 if hasattr(os, "register_at_fork"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from fastpr.functional import (
     check_invalid,
     count_scores,
 )
-from fastpr.parallel import ForkSafeLock
+from fastpr.parallel import ForkSafeLock, NoLock
 from fastpr.thresholds import MAX_NUM_THRESHOLDS, check_num_thresholds, equal_thresholds
 
 _METRIC = "precision_recall_at_equal_thresholds"
@@ -119,8 +118,8 @@ class PrecisionRecallAtEqualThresholds:
         self.name = name
         self._seen = NO_SAMPLES
 
-    def _new_lock(self) -> AbstractContextManager[Any]:
-        return ForkSafeLock() if self._use_locking else nullcontext()
+    def _new_lock(self) -> ForkSafeLock | NoLock:
+        return ForkSafeLock() if self._use_locking else NoLock()
 
     # ---- what it is ----
 
@@ -227,7 +226,7 @@ class PrecisionRecallAtEqualThresholds:
         added = count_scores(
             labels, predictions, weights, self._num_thresholds, self._invalid, self._backend
         )
-        with self._lock:
+        with self._lock.current:
             self._seen = self._seen.plus(added)
         return self
 
@@ -249,7 +248,7 @@ class PrecisionRecallAtEqualThresholds:
 
     def reset(self) -> None:
         """Forget all samples."""
-        with self._lock:
+        with self._lock.current:
             self._seen = NO_SAMPLES
 
     # ---- merging ----
@@ -290,7 +289,7 @@ class PrecisionRecallAtEqualThresholds:
                     + ", ".join(f"{key} {ours[key]} and {theirs[key]}" for key in different)
                 )
         seen = [other._seen for other in others]  # before the lock: one may be this state
-        with self._lock:
+        with self._lock.current:
             total = self._seen
             for counts in seen:
                 total = total.plus(counts)
