@@ -9,14 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastpr import curve, storage
+from fastpr.counts import MAX_COUNT, NO_SAMPLES, ScoreCounts
 from fastpr.curve import PrecisionRecallData
 from fastpr.dispatch import check_backend
-from fastpr.functional import (
-    NO_SAMPLES,
-    ScoreCounts,
-    check_invalid,
-    count_scores,
-)
+from fastpr.functional import check_invalid, count_scores
 from fastpr.parallel import ForkSafeLock, NoLock
 from fastpr.thresholds import MAX_NUM_THRESHOLDS, check_num_thresholds, equal_thresholds
 
@@ -24,29 +20,8 @@ _METRIC = "precision_recall_at_equal_thresholds"
 _HEADER_KEYS = {
     "metric", "num_thresholds", "zero_division", "invalid", "num_dropped", "has_sums"
 }  # fmt: skip
-_MAX_INT64 = 2**63 - 1
 # Three tables of the most thresholds, and a header; a longer file is something else.
 _MAX_BYTES = 3 * 2 * MAX_NUM_THRESHOLDS * 8 + (1 << 17)
-
-
-def _exact_total(counts: NDArray[np.int64]) -> int:
-    """Return the sum of counts, which may be more than an int64 holds."""
-    return (int((counts >> 32).sum()) << 32) + int((counts & 0xFFFFFFFF).sum())
-
-
-def _check_saved_sums(sums: NDArray[np.float64]) -> None:
-    """Raise ValueError if sums, and what was rounded off, are not those of any weights."""
-    weights, rounded = sums
-    with np.errstate(over="ignore", invalid="ignore"):
-        good = (
-            np.isfinite(weights.sum())
-            and weights.any()
-            and (weights >= 0).all()
-            and not np.signbit(weights).any()
-            and (weights + rounded == weights).all()
-        )
-    if not good:
-        raise ValueError("the saved state has sums of weights that are not positive and finite")
 
 
 class PrecisionRecallAtEqualThresholds:
@@ -323,16 +298,14 @@ class PrecisionRecallAtEqualThresholds:
 
     def to_bytes(self) -> bytes:
         """Return the tables and the options that change numbers; equal states, equal bytes."""
-        counts, sums, _, num_dropped = self._seen
-        if counts is None:
-            counts = np.zeros((2, self._num_thresholds), np.int64)
+        seen = self._seen
         header = {
             "metric": _METRIC,
             **self._options(),
-            "num_dropped": num_dropped,
-            "has_sums": sums is not None,
+            "num_dropped": seen.num_dropped,
+            "has_sums": seen.sums is not None,
         }
-        return storage.pack(header, [counts] if sums is None else [counts, sums[0], sums[1]])
+        return storage.pack(header, seen.to_save(self._num_thresholds))
 
     @classmethod
     def from_bytes(
@@ -367,7 +340,7 @@ class PrecisionRecallAtEqualThresholds:
             different = ", ".join(sorted(header.keys() ^ _HEADER_KEYS))
             raise ValueError(f"the saved state has an unknown or a missing entry: {different}")
         num_dropped, has_sums = header["num_dropped"], header["has_sums"]
-        if type(num_dropped) is not int or not 0 <= num_dropped <= _MAX_INT64:
+        if type(num_dropped) is not int or not 0 <= num_dropped <= MAX_COUNT:
             raise ValueError(f"the saved state has a num_dropped of {num_dropped!r}")
         if type(has_sums) is not bool:
             raise ValueError(f"the saved state has a has_sums of {has_sums!r}")
@@ -386,16 +359,7 @@ class PrecisionRecallAtEqualThresholds:
         except TypeError as error:
             raise ValueError(f"the saved state has an option of a wrong type: {error}") from None
 
-        shape = (2, state.num_thresholds)
-        if has_sums:
-            counts, sums = storage.unpack_tables(rest, [shape, (2, *shape)], [np.int64, np.float64])
-        else:
-            (counts,), sums = storage.unpack_tables(rest, [shape], [np.int64]), None
-        if counts.min() < 0 or (num_counted := _exact_total(counts)) > _MAX_INT64:
-            raise ValueError("the saved state has counts that are negative or too large")
-        if sums is not None:
-            _check_saved_sums(sums)
-        state._seen = ScoreCounts(counts, sums, num_counted, num_dropped)
+        state._seen = ScoreCounts.from_saved(rest, state.num_thresholds, has_sums, num_dropped)
         if state.to_bytes() != bytes(data):
             raise ValueError(
                 "the saved state was not written by fastpr: its header is spelled otherwise"

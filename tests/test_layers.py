@@ -17,7 +17,7 @@ FLOORS = [
     {"backends"},
     {"parallel", "dispatch"},
     {"thresholds", "inputs"},
-    {"curve", "storage"},
+    {"curve", "counts", "storage"},
     {"functional", "states"},
     {"__init__"},
     {"io"},
