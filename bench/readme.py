@@ -22,13 +22,15 @@ def render(report: dict) -> str:
         f"{machine['cpu']}, {machine['threads']} threads; 2^{report['log2_samples']} float32 "
         f"scores and bool labels, 201 thresholds; commit {machine['commit']}, {machine['date']}:",
         "",
-        "| distribution | backend | G samples/s | GB/s | of read bandwidth | x boost-histogram |",
-        "|---|---|---|---|---|---|",
+        "| distribution | backend | G samples/s | GB/s | of read bandwidth | median of rounds "
+        "| x boost-histogram |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in report["throughput"]:
         lines.append(
             f"| {row['distribution']} | {row['backend']} | {row['giga_samples_per_second']:.2f} "
             f"| {row['gigabytes_per_second']:.1f} | {row['of_read_bandwidth']:.2f} "
+            f"| {row['of_read_bandwidth_median']:.2f} "
             f"| {row['times_boost_histogram']:.1f} |"
         )
     start, small = report["start"], report["small_update"]
