@@ -15,9 +15,10 @@ from fastpr import parallel
 from fastpr._version import __version__
 
 # Best first: what "auto" tries in this order on host arrays. On 2**26 float32 scores with
-# bool labels, T = 201 and 2 threads, bench/figures.py measured c faster than numba on every
-# distribution, and it has nothing to compile in a new process; reference is the oracle of
-# the tests, 20 to 100 times slower. The figures are in bench/results/.
+# bool labels, T = 201 and 2 threads, bench/figures.py measured c up to 1.4 times as fast as
+# numba, and never slower by more than the noise; and c has nothing to compile in a new
+# process. reference is the oracle of the tests, about 100 times slower. The figures are in
+# bench/results/.
 _MODULES = {
     "c": "fastpr.backends.c",
     "numba": "fastpr.backends.numba_cpu",
