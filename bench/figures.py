@@ -24,7 +24,7 @@ import boost_histogram
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from workloads import DISTRIBUTIONS, best_time, make_reader
+from workloads import DISTRIBUTIONS, make_reader, seconds_of
 
 import fastpr
 
@@ -76,13 +76,13 @@ def measure_throughput(num_samples: int, repeats: int, num_threads: int) -> list
         for _ in range(repeats):  # in turn, so that a slow moment meets everybody
             # Three passes, so that all are timed over about as long a moment: bandwidth on a
             # shared machine comes in gusts, and a short look would catch a rarer one.
-            seconds = best_time(lambda scores=scores: [reader(scores) for _ in range(3)], 1)
+            seconds = seconds_of(lambda scores=scores: [reader(scores) for _ in range(3)])
             times["read"].append(seconds / (3 * scores.nbytes))
             for backend in backends:
-                seconds = best_time(lambda count=count, backend=backend: count(backend), 1)
+                seconds = seconds_of(lambda count=count, backend=backend: count(backend))
                 times[backend].append(seconds / num_samples)
         for _ in range(2):
-            times["boost"].append(best_time(fill, 1) / num_samples)
+            times["boost"].append(seconds_of(fill) / num_samples)
         read_bandwidth = 1e-9 / min(times["read"])
         for backend in backends:
             rate = 1e-9 / min(times[backend])
@@ -209,15 +209,13 @@ def measure_start(repeats: int) -> dict:
 
 
 def describe_machine(num_threads: int) -> dict:
-    model = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-        model = found[1] if found else model
-    family = ""
-    if Path("/proc/cpuinfo").exists():
-        text = Path("/proc/cpuinfo").read_text()
-        found = re.search(r"cpu family\s*: (\d+)\nmodel\s*: (\d+)", text)
-        family = f" (family {found[1]}, model {found[2]})" if found else ""
+    model, family = platform.processor(), ""
+    if (path := Path("/proc/cpuinfo")).exists():
+        text = path.read_text()
+        if found := re.search(r"model name\s*: (.*)", text):
+            model = found[1]
+        if found := re.search(r"cpu family\s*: (\d+)\nmodel\s*: (\d+)", text):
+            family = f" (family {found[1]}, model {found[2]})"
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
         capture_output=True, text=True, cwd=Path(__file__).parent,

@@ -42,14 +42,11 @@ DISTRIBUTIONS: dict[str, Callable[..., tuple[Any, Any]]] = {
 }
 
 
-def best_time(function: Callable[[], Any], repeats: int) -> float:
-    """Return the shortest of several times, in seconds."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
+def seconds_of(function: Callable[[], Any]) -> float:
+    """Return how long a call takes."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
 
 
 def make_reader(num_threads: int) -> Callable[[np.ndarray], None]:
