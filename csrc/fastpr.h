@@ -25,6 +25,21 @@
         int64_t num_samples, const SCORE *thresholds, int32_t num_thresholds, int64_t *counts,     \
         double *sums, int64_t *report
 
+/* Scores as their bits; infinity is 0 for unsigned integers. */
+#define FASTPR_RANK_ARGUMENTS                                                                      \
+    uint64_t infinity, const void *scores, int64_t row_stride, const int64_t *score_starts,        \
+        int64_t num_classes, int64_t num_rows, const void *labels, int labels_are_int64,           \
+        const int64_t *label_starts, int64_t num_labels, int32_t num_ids, int32_t k,               \
+        int64_t *num_relevant, int32_t *ranks, int64_t *ranked_labels, int32_t *num_above,         \
+        int32_t *num_equal
+
+#define FASTPR_COUNT_ARGUMENTS                                                                     \
+    uint64_t infinity, const void *scores, int64_t num_scores, int64_t first, const int64_t *ids,  \
+        const void *label_scores, int64_t num_labels, int32_t k, int64_t *num_before,              \
+        int64_t *num_above, int64_t *num_equal
+
+#define FASTPR_NUM_WIDTHS 4 /* of scores: 8, 16, 32 and 64 bits */
+
 struct fastpr_variant {
     const char *name;
     int (*is_supported)(void);
@@ -33,6 +48,8 @@ struct fastpr_variant {
     int (*score_histogram_u8)(FASTPR_HISTOGRAM_ARGUMENTS(uint8_t));
     int (*score_histogram_u16)(FASTPR_HISTOGRAM_ARGUMENTS(uint16_t));
     int (*score_histogram_half)(FASTPR_HISTOGRAM_ARGUMENTS(uint16_t));
+    int (*label_ranks[FASTPR_NUM_WIDTHS])(FASTPR_RANK_ARGUMENTS);
+    int (*label_counts[FASTPR_NUM_WIDTHS])(FASTPR_COUNT_ARGUMENTS);
 };
 
 /* A variant whose file was compiled without its instructions has no kernels. */

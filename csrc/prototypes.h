@@ -56,3 +56,40 @@ int fastpr_score_histogram_half(const fastpr_variant *variant, const uint16_t *s
                                 int weight_kind, int64_t num_samples, const uint16_t *thresholds,
                                 int32_t num_thresholds, int64_t *counts, double *sums,
                                 int64_t *report);
+
+enum fastpr_score_kind {
+    FASTPR_SCORE_U8 = 0,
+    FASTPR_SCORE_F16 = 1, /* the bits of float16 */
+    FASTPR_SCORE_BF16 = 2,
+    FASTPR_SCORE_F32 = 3,
+    FASTPR_SCORE_F64 = 4
+};
+
+/* Ranks the labels of num_rows rows of num_classes scores that begin row_stride scores apart;
+   or, with score_starts[num_rows + 1], of rows that begin there.
+
+   labels are int32 or int64, num_labels for each row, or as label_starts[num_rows + 1] says.
+   Those outside [0, num_ids) are ignored, repeated ones count once; one that is not below
+   the length of its row is a label, but in no top k.
+
+   Writes num_relevant[num_rows], the number of distinct labels of each row, and from where
+   its labels begin: their ranks, ascending, k for all from k on. If not NULL, the label of
+   each rank, those of rank k by (num_above and) id; and, both or none, num_above, the
+   number of classes scored higher or k, and num_equal, 0 where that is k, else the number
+   of classes of the same score.
+
+   Returns 0, or -1 when there was no memory for the labels of a row. */
+int fastpr_label_ranks(const fastpr_variant *variant, int score_kind, const void *scores,
+                       int64_t row_stride, const int64_t *score_starts, int64_t num_classes,
+                       int64_t num_rows, const void *labels, int labels_are_int64,
+                       const int64_t *label_starts, int64_t num_labels, int32_t num_ids, int32_t k,
+                       int64_t *num_relevant, int32_t *ranks, int64_t *ranked_labels,
+                       int32_t *num_above, int32_t *num_equal);
+
+/* Adds, for labels of ascending ids and these scores, how many of num_scores classes from
+   the id first on come before each, and, if not NULL, how many are scored higher and equal.
+   A count that reaches k need not be exact. */
+int fastpr_label_counts(const fastpr_variant *variant, int score_kind, const void *scores,
+                        int64_t num_scores, int64_t first, const int64_t *ids,
+                        const void *label_scores, int64_t num_labels, int32_t k,
+                        int64_t *num_before, int64_t *num_above, int64_t *num_equal);

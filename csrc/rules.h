@@ -27,4 +27,16 @@ FASTPR_DEFINE_BIN_INDEX(f64, double)
 FASTPR_DEFINE_BIN_INDEX(u8, uint8_t)
 FASTPR_DEFINE_BIN_INDEX(u16, uint16_t)
 
+/* Whether a class comes before another one in the ranking of a row. Every kind of score is
+   a double without rounding. */
+static inline int fastpr_outranks(double score, int64_t class_id, double other_score,
+                                  int64_t other_id)
+{
+    int is_nan = score != score;
+    int other_is_nan = other_score != other_score;
+    if (is_nan || other_is_nan)
+        return other_is_nan && (!is_nan || class_id < other_id);
+    return score > other_score || (score == other_score && class_id < other_id);
+}
+
 #endif

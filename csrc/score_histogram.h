@@ -153,13 +153,4 @@ static int score_histogram_u8(FASTPR_HISTOGRAM_ARGUMENTS(uint8_t))
     return status;
 }
 
-#define FASTPR_VARIANT_ROW(NAME)                                                                   \
-    {NAME,                                                                                         \
-     is_supported,                                                                                 \
-     score_histogram_f32,                                                                          \
-     score_histogram_f64,                                                                          \
-     score_histogram_u8,                                                                           \
-     score_histogram_u16,                                                                          \
-     score_histogram_half}
-
 #endif

@@ -3,6 +3,7 @@
 
 #if defined(__AVX2__) && defined(__FMA__) && defined(__GNUC__)
 
+#include "label_ranks.h"
 #include "score_histogram.h"
 
 static int is_supported(void)

@@ -1,4 +1,5 @@
 /* The kernels for every CPU of the architecture. */
+#include "label_ranks.h"
 #include "score_histogram.h"
 
 static int is_supported(void)

@@ -1,7 +1,7 @@
 /* The kernels as the rule says, sample by sample: the plain sibling of the fast ones, of
    the same signature. Not fast. */
 #include "fastpr.h"
-#include "rules.h"
+#include "rule_ranks.h"
 
 static int64_t read_label(const void *labels, int label_kind, int64_t index)
 {
@@ -103,4 +103,6 @@ const fastpr_variant fastpr_variant_rule = {
     score_histogram_u8,
     score_histogram_u16,
     score_histogram_half,
+    {label_ranks_8, label_ranks_16, label_ranks_32, label_ranks_64},
+    {label_counts_8, label_counts_16, label_counts_32, label_counts_64},
 };

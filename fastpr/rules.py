@@ -1,4 +1,4 @@
-"""The rule every backend agrees on, as plain scalar Python.
+"""The two rules every backend agrees on, as plain scalar Python.
 
 Numba compiles this text; ``csrc/rules.h`` is its one hand-written twin. The faster forms
 beside the kernels are held to it by the tests.
@@ -42,3 +42,32 @@ def bin_index(score: Any, thresholds: Sequence[Any]) -> int:
         else:
             high = middle
     return low
+
+
+def outranks(score: Any, class_id: int, other_score: Any, other_id: int) -> bool:
+    """Return whether a class comes before another one in the ranking of a row.
+
+    A higher score comes first, and of equal scores the lower id; -0.0 equals 0.0. NaN comes
+    after every number, and NaNs are ordered by id.
+
+    Parameters
+    ----------
+    score, other_score : float or int
+        The scores of the two classes.
+    class_id, other_id : int
+        Their ids.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> outranks(0.7, 3, 0.2, 1), outranks(0.7, 3, 0.7, 1), outranks(float("nan"), 0, -9.0, 1)
+    (True, False, False)
+    """
+    is_nan = score != score
+    other_is_nan = other_score != other_score
+    if is_nan or other_is_nan:
+        return other_is_nan and (not is_nan or class_id < other_id)
+    return score > other_score or (score == other_score and class_id < other_id)

@@ -1,0 +1,467 @@
+"""The Numba form of ``csrc/count_before.h``, which says how ranks are counted.
+
+Scores are unsigned integers, the bits of floats; a key is a signed integer in the order of the
+scores. Loops that are to become vectors run over slices of a constant length.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from fastpr.backends.numba_vectors import LANES, lowest_bit, num_above, num_around, which_pass
+
+BATCH = LANES
+FEW_LABELS = 256
+SHORT_ROW = 256
+SHORT_WORK = 32
+
+KERNEL_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+
+# What the labels of a row need, one row each of an array of int32.
+ID, INDEX, BEFORE, ABOVE, EQUAL = range(5)
+NUM_FIELDS = 5
+
+
+@njit(**KERNEL_OPTIONS)
+def sort_integers(values, num):
+    """Sort the first of some integers (Shell's method: it compiles in no time)."""
+    gap = 1
+    while gap < num // 9:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for i in range(gap, num):
+            value = values[i]
+            j = i
+            while j >= gap and values[j - gap] > value:
+                values[j] = values[j - gap]
+                j -= gap
+            values[j] = value
+        gap //= 3
+
+
+@njit(**KERNEL_OPTIONS)
+def distinct_labels(labels, begin, end, num_ids, ids):
+    """Write the ids in range, ascending and each once; return their number."""
+    num = 0
+    for i in range(begin, end):
+        label = np.int64(labels[i])
+        ids[num] = label
+        num += np.int64(label >= 0) & np.int64(label < num_ids)
+    sort_integers(ids, num)
+    num_distinct = min(num, 1)
+    for i in range(1, num):
+        ids[num_distinct] = ids[i]
+        num_distinct += np.int64(ids[i] != ids[num_distinct - 1])
+    return num_distinct
+
+
+@njit(**KERNEL_OPTIONS)
+def write_ranks(counts, num, k, order, begin, ranks):
+    """Write the ranks of a row, ascending, and in `order` which label is where."""
+    num_in = 0
+    for i in range(num):
+        order[num_in] = (np.int64(counts[0, i]) << 32) | i
+        num_in += np.int64(counts[0, i] < k)
+    sort_integers(order, num_in)
+    for i in range(num_in):
+        ranks[begin + i] = np.int32(order[i] >> 32)
+    for i in range(num_in, num):
+        ranks[begin + i] = k
+    return num_in
+
+
+@njit(**KERNEL_OPTIONS)
+def write_labels(ids, counts, num, num_in, k, order, begin, labels, out_above, out_equal):
+    """Write the labels of the ranks; those of rank k by num_above, if asked, and id."""
+    with_ties = len(out_above) > 0
+    num_out = num_in
+    for i in range(num):
+        if counts[0, i] >= k:
+            order[num_out] = (np.int64(counts[1, i]) << 32) * with_ties | i
+            num_out += 1
+    sort_integers(order[num_in:], num - num_in)
+    for i in range(num):
+        label = order[i] & 0x7FFFFFFF
+        if len(labels):
+            labels[begin + i] = ids[label]
+        if with_ties:
+            out_above[begin + i] = counts[1, label]
+            out_equal[begin + i] = counts[2, label]
+
+
+@cache
+def make_ranking(bits_type: Any, key_type: Any) -> Any:
+    """Return the compiled (label_ranks, label_counts) for scores of one width.
+
+    Parameters
+    ----------
+    bits_type, key_type : type
+        NumPy's unsigned integer of the width of a score, and a signed one for its keys.
+    """
+    bits_of, key_from = bits_type, key_type
+    sign = bits_type(1 << (np.dtype(bits_type).itemsize * 8 - 1))
+    magnitude_mask = bits_type(int(sign) - 1)
+    largest = bits_type(np.iinfo(bits_type).max)
+    lowest = key_type(np.iinfo(key_type).min)
+
+    @njit(**KERNEL_OPTIONS)
+    def key_of(bits, infinity):
+        if infinity == 0:
+            return key_from(bits)
+        magnitude = bits_of(bits & magnitude_mask)
+        key = key_from(-key_from(magnitude)) if bits >= sign else key_from(magnitude)
+        return lowest if magnitude > infinity else key
+
+    @njit(**KERNEL_OPTIONS)
+    def read_keys(scores, num, infinity, keys):
+        """Write 64 keys, and the lowest in place of those past the end."""
+        if num >= BATCH:
+            block = scores[:BATCH]
+            for j in range(BATCH):
+                keys[j] = key_of(block[j], infinity)
+            return
+        for j in range(num):
+            keys[j] = key_of(scores[j], infinity)
+        for j in range(num, BATCH):
+            keys[j] = lowest
+
+    @njit(**KERNEL_OPTIONS)
+    def range_of(bar, infinity):
+        """Return whether no key is that high, and which bits are those of higher keys."""
+        highest = largest if infinity == 0 else infinity
+        if bar > np.int64(highest):
+            return True, bits_of(0), bits_of(0)
+        if infinity != 0 and bar <= 0:
+            return False, bits_of(0), bits_of(sign | bits_of(-bar))
+        return False, bits_of(bar), bits_of(highest - bits_of(bar))
+
+    @njit(**KERNEL_OPTIONS)
+    def put_out(index, k, counts):
+        counts[0, index] = k
+        counts[1, index] = k
+        counts[2, index] = 0
+
+    @njit(**KERNEL_OPTIONS)
+    def count_batch(keys, ids, num, k, with_ties, label_keys, fields, num_labels, counts):
+        """Compare each label with a batch; return how many are left, and the bar."""
+        first_id, last_id = ids[0], ids[num - 1]
+        num_left = 0
+        bar = np.int64(0)
+        for i in range(num_labels):
+            key, own_id = label_keys[i], fields[ID, i]
+            if own_id > last_id:
+                before = num_above(keys, 0, key_from(key - key_from(1)))
+            elif own_id < first_id:
+                before = num_above(keys, 0, key)
+            else:
+                before = num_around(keys, ids, 0, key, own_id)
+            before += fields[BEFORE, i]
+            reached = before
+            if with_ties:
+                above = num_above(keys, 0, key)
+                at_least = num_above(keys, 0, key_from(key - key_from(1)))
+                fields[EQUAL, i] += at_least - above
+                fields[ABOVE, i] += above
+                reached = fields[ABOVE, i]
+            if reached >= k:
+                put_out(fields[INDEX, i], k, counts)
+                continue
+            label_keys[num_left] = key
+            fields[ID, num_left] = own_id
+            fields[INDEX, num_left] = fields[INDEX, i]
+            fields[BEFORE, num_left] = before
+            fields[ABOVE, num_left] = fields[ABOVE, i]
+            fields[EQUAL, num_left] = fields[EQUAL, i]
+            matters = np.int64(key) + np.int64((not with_ties) and own_id <= last_id)
+            bar = matters if num_left == 0 else min(bar, matters)
+            num_left += 1
+        return num_left, bar
+
+    @njit(**KERNEL_OPTIONS)
+    def place_of(label_keys, label_ids, num, key, class_id):
+        """Return the number of labels, the best first, that a class is not before."""
+        low = 0
+        while num > 0:
+            half = num // 2
+            middle = low + half
+            other = label_keys[middle]
+            if other > key or (other == key and label_ids[middle] <= class_id):
+                low = middle + 1
+                num -= half + 1
+            else:
+                num = half
+        return low
+
+    @njit(**KERNEL_OPTIONS)
+    def place_batch(
+        keys, ids, num, k, with_ties, label_keys, fields, num_labels, worst, counts
+    ):  # fmt: skip
+        """Find the place of each class of a batch; return how many labels are left, and so on.
+
+        Counts are those of the classes whose place is right before a label, to be summed up at
+        the end; `worst` is the sum for the last label.
+        """
+        last_id = ids[num - 1]
+        for j in range(num):
+            place = place_of(label_keys, fields[ID], num_labels, keys[j], ids[j])
+            fields[BEFORE, place] += 1
+            if with_ties:
+                above = place_of(label_keys, fields[ID], num_labels, keys[j], 2147483647)
+                at_least = place_of(label_keys, fields[ID], num_labels, keys[j], -2147483648)
+                fields[ABOVE, above] += 1
+                fields[EQUAL, at_least] += 1
+                worst += np.int64(above < num_labels)
+            else:
+                worst += np.int64(place < num_labels)
+        while num_labels > 0 and worst >= k:
+            num_labels -= 1
+            worst -= fields[ABOVE if with_ties else BEFORE, num_labels]
+            put_out(fields[INDEX, num_labels], k, counts)
+            fields[BEFORE, num_labels] = 0
+            fields[ABOVE, num_labels] = 0
+            fields[EQUAL, num_labels] = 0
+        bar = np.int64(0)
+        if num_labels:
+            last = num_labels - 1
+            passed = (not with_ties) and fields[ID, last] <= last_id
+            bar = np.int64(label_keys[last]) + np.int64(passed)
+        return num_labels, bar, worst
+
+    @njit(**KERNEL_OPTIONS)
+    def write_counts(fields, num_labels, k, many, counts):
+        before, above, at_least = np.int32(0), np.int32(0), np.int32(0)
+        for i in range(num_labels):
+            if many:
+                before += fields[BEFORE, i]
+                above += fields[ABOVE, i]
+                at_least += fields[EQUAL, i]
+            else:
+                before, above = fields[BEFORE, i], fields[ABOVE, i]
+                at_least = above + fields[EQUAL, i]
+            index = fields[INDEX, i]
+            counts[0, index] = min(before, k)
+            counts[1, index] = above
+            counts[2, index] = at_least - above
+
+    @njit(**KERNEL_OPTIONS)
+    def run_race(
+        scores, k, infinity, with_ties, label_keys, fields, num_labels, bar, many, bits, ids,
+        keys, counts,
+    ):  # fmt: skip
+        is_over, first, width = range_of(bar, infinity)
+        num, worst, start = 0, 0, 0
+        num_scores = len(scores)
+        while start < num_scores and not is_over:
+            if start + BATCH <= num_scores:
+                passes = which_pass(scores, start, first, width)
+                while passes != 0:
+                    j = start + np.int64(lowest_bit(passes))
+                    passes &= passes - np.uint64(1)
+                    bits[num] = scores[j]
+                    ids[num] = np.int32(j)
+                    num += 1
+            else:
+                for j in range(start, num_scores):
+                    bits[num] = scores[j]
+                    ids[num] = np.int32(j)
+                    num += np.int64(bits_of(scores[j] - first) <= width)
+            start += BATCH
+            while num >= BATCH or (num > 0 and (is_over or start >= num_scores)):
+                some = min(num, BATCH)
+                read_keys(bits, some, infinity, keys)
+                if many:
+                    num_labels, bar, worst = place_batch(
+                        keys, ids, some, k, with_ties, label_keys, fields, num_labels, worst, counts
+                    )
+                else:
+                    num_labels, bar = count_batch(
+                        keys, ids, some, k, with_ties, label_keys, fields, num_labels, counts
+                    )
+                num -= some
+                for j in range(num):
+                    bits[j] = bits[j + BATCH]
+                    ids[j] = ids[j + BATCH]
+                is_over, first, width = range_of(bar, infinity)
+                if num_labels == 0:
+                    return
+        write_counts(fields, num_labels, k, many, counts)
+
+    @njit(**KERNEL_OPTIONS)
+    def count_nan(scores, k, infinity, label_keys, fields, num_labels, counts):
+        """Count for the labels whose score is NaN: every number comes before them."""
+        num_nan, num_numbers, following, j = 0, 0, 0, 0
+        while j < len(scores) and num_numbers < k:
+            while following < num_labels and fields[ID, following] <= j:
+                fields[BEFORE, following] = num_nan
+                following += 1
+            is_nan = key_of(scores[j], infinity) == lowest
+            num_nan += np.int64(is_nan)
+            num_numbers += np.int64(not is_nan)
+            j += 1
+        for i in range(num_labels):
+            if label_keys[i] == lowest:
+                index = fields[INDEX, i]
+                nan_before = np.int64(fields[BEFORE, i]) if i < following else num_nan
+                counts[0, index] = min(num_numbers + nan_before, k)
+                counts[1, index] = num_numbers
+                counts[2, index] = num_nan if num_numbers < k else 0
+
+    @njit(**KERNEL_OPTIONS)
+    def sort_labels(label_keys, fields, num):
+        """By score descending, then id; as `sort_integers` does it."""
+        gap = 1
+        while gap < num // 9:
+            gap = 3 * gap + 1
+        while gap > 0:
+            for i in range(gap, num):
+                key, own_id, index = label_keys[i], fields[ID, i], fields[INDEX, i]
+                j = i
+                while j >= gap and (
+                    label_keys[j - gap] < key
+                    or (label_keys[j - gap] == key and fields[ID, j - gap] > own_id)
+                ):
+                    label_keys[j] = label_keys[j - gap]
+                    fields[ID, j] = fields[ID, j - gap]
+                    fields[INDEX, j] = fields[INDEX, j - gap]
+                    j -= gap
+                label_keys[j] = key
+                fields[ID, j] = own_id
+                fields[INDEX, j] = index
+            gap //= 3
+
+    @njit(**KERNEL_OPTIONS)
+    def count_before(
+        scores, num_labels, k, infinity, with_ties, label_keys, fields, bits, ids, keys, counts
+    ):  # fmt: skip
+        """Fill counts for the labels whose keys, ids and indices are given."""
+        num = 0
+        for i in range(num_labels):
+            num += np.int64(label_keys[i] != lowest)
+        if num < num_labels:
+            count_nan(scores, k, infinity, label_keys, fields, num_labels, counts)
+            num = 0
+            for i in range(num_labels):
+                if label_keys[i] != lowest:
+                    label_keys[num] = label_keys[i]
+                    fields[ID, num] = fields[ID, i]
+                    fields[INDEX, num] = fields[INDEX, i]
+                    num += 1
+        if num == 0:
+            return
+        many = num > FEW_LABELS
+        if many or num > k:
+            sort_labels(label_keys, fields, num)
+            kept = min(num, k)
+            while with_ties and kept < num and label_keys[kept] == label_keys[k - 1]:
+                kept += 1
+            for i in range(kept, num):
+                put_out(fields[INDEX, i], k, counts)
+            num = kept
+            many = num > FEW_LABELS
+        bar = np.int64(label_keys[0])
+        for i in range(num + 1):
+            fields[BEFORE, i] = 0
+            fields[ABOVE, i] = 0
+            fields[EQUAL, i] = 0
+            if i < num:
+                bar = min(bar, np.int64(label_keys[i]))
+        run_race(
+            scores, k, infinity, with_ties, label_keys, fields, num, bar, many, bits, ids, keys,
+            counts,
+        )  # fmt: skip
+
+    @njit(**KERNEL_OPTIONS)
+    def count_short_row(
+        scores, label_ids, num_labels, k, infinity, with_ties, keys, positions, counts
+    ):  # fmt: skip
+        """Compare each label with all classes; return False, at once, if one is NaN."""
+        num = len(scores)
+        for start in range(0, num, BATCH):
+            read_keys(scores[start:], num - start, infinity, keys[start : start + BATCH])
+        for i in range(num_labels):
+            key, own_id = keys[label_ids[i]], np.int32(label_ids[i])
+            if key == lowest:
+                return False
+            before, above, at_least = np.int32(0), np.int32(0), np.int32(0)
+            for start in range(0, num, BATCH):
+                before += num_around(keys, positions, start, key, own_id)
+                if with_ties:
+                    above += num_above(keys, start, key)
+                    at_least += num_above(keys, start, key_from(key - key_from(1)))
+            counts[0, i] = min(before, k)
+            counts[1, i] = min(above, k)
+            counts[2, i] = at_least - above if above < k else 0
+        return True
+
+    @njit(**KERNEL_OPTIONS)
+    def count_row(
+        scores, label_ids, num, k, infinity, with_ties, label_keys, fields, bits, ids, keys,
+        positions, counts,
+    ):  # fmt: skip
+        """Fill counts for the distinct labels of a row."""
+        while num and label_ids[num - 1] >= len(scores):
+            num -= 1
+            put_out(num, k, counts)
+        if num == 0:
+            return
+        num_blocks = (len(scores) + BATCH - 1) // BATCH
+        is_short = len(scores) <= SHORT_ROW and num_blocks * num <= SHORT_WORK
+        if is_short and count_short_row(
+            scores, label_ids, num, k, infinity, with_ties, keys, positions, counts
+        ):  # fmt: skip
+            return
+        for i in range(num):
+            label_keys[i] = key_of(scores[label_ids[i]], infinity)
+            fields[ID, i] = label_ids[i]
+            fields[INDEX, i] = i
+        count_before(
+            scores, num, k, infinity, with_ties, label_keys, fields, bits, ids, keys, counts
+        )  # fmt: skip
+
+    @njit(**KERNEL_OPTIONS)
+    def label_ranks(
+        scores, first_row, row_stride, score_starts, num_classes, labels, label_starts,
+        num_labels, num_ids, k, infinity, with_ties, num_relevant, ranks, out_labels,
+        out_above, out_equal, label_ids, label_keys, fields, bits, ids, keys, positions, counts,
+        order,
+    ):  # fmt: skip
+        for row in range(len(num_relevant)):
+            start = first_row + row * row_stride
+            stop = start + num_classes
+            if len(score_starts):
+                start, stop = score_starts[row], score_starts[row + 1]
+            begin, end = row * num_labels, (row + 1) * num_labels
+            if len(label_starts):
+                begin, end = label_starts[row], label_starts[row + 1]
+            num = distinct_labels(labels, begin, end, num_ids, label_ids)
+            num_relevant[row] = num
+            count_row(
+                scores[start:stop], label_ids, num, k, infinity, with_ties, label_keys, fields,
+                bits, ids, keys, positions, counts,
+            )  # fmt: skip
+            num_in = write_ranks(counts, num, k, order, begin, ranks)
+            if len(out_labels) or with_ties:
+                write_labels(
+                    label_ids, counts, num, num_in, k, order, begin, out_labels, out_above,
+                    out_equal,
+                )  # fmt: skip
+
+    @njit(**KERNEL_OPTIONS)
+    def label_counts(
+        scores, relative_ids, label_scores, k, infinity, with_ties, label_keys, fields, bits, ids,
+        keys, counts,
+    ):  # fmt: skip
+        for i in range(len(relative_ids)):
+            label_keys[i] = key_of(label_scores[i], infinity)
+            fields[ID, i] = relative_ids[i]
+            fields[INDEX, i] = i
+        count_before(
+            scores, len(relative_ids), k, infinity, with_ties, label_keys, fields, bits, ids,
+            keys, counts,
+        )  # fmt: skip
+
+    return label_ranks, label_counts

@@ -1,0 +1,128 @@
+"""What a module of this folder provides: the two kernels, and a few words about itself."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Backend(Protocol):
+    """What a module of ``fastpr.backends`` provides."""
+
+    def describe(self) -> str:
+        """Return a few words about this build, for `doctor`."""
+
+    def score_histogram(
+        self,
+        kernel: str,
+        scores: NDArray[Any],
+        labels: NDArray[Any],
+        weights: NDArray[Any] | None,
+        thresholds: NDArray[Any],
+        table: NDArray[Any],
+        report: NDArray[np.int64],
+    ) -> None:
+        """Add a block of samples to a table.
+
+        Parameters
+        ----------
+        kernel : {"f32", "f64", "u8", "u16", "half"}
+            How the scores are read.
+        scores : ndarray, shape (n,)
+            Contiguous, in the storage dtype of their kind.
+        labels : ndarray, shape (n,)
+            Contiguous; uint8 for bool (any byte but 0 is true), else a signed integer type.
+        weights : ndarray, shape (n,), optional
+            Contiguous; uint8 for bool, float32 or float64.
+        thresholds : ndarray, shape (T,)
+            In the dtype of the scores.
+        table : ndarray, shape (2, T)
+            Added to: int64 counts without weights, else float64 sums (negative, positive).
+        report : ndarray of int64, shape (3,)
+            Added to: the number of scores outside [0, 1], which are in no bin; not 0 if a
+            label was neither 0 nor 1; not 0 if a weight was negative or not finite.
+        """
+
+    def label_ranks(
+        self,
+        kernel: str,
+        scores: NDArray[Any],
+        score_starts: NDArray[np.int64] | None,
+        labels: NDArray[Any],
+        label_starts: NDArray[np.int64] | None,
+        num_ids: int,
+        k: int,
+        num_relevant: NDArray[np.int64],
+        ranks: NDArray[np.int32],
+        ranked_labels: NDArray[np.int64] | None,
+        num_above: NDArray[np.int32] | None,
+        num_equal: NDArray[np.int32] | None,
+    ) -> None:
+        """Rank the labels of a block of rows.
+
+        Parameters
+        ----------
+        kernel : {"f16", "bf16", "f32", "f64", "u8"}
+            How the scores are read; float16 and bfloat16 as their bits.
+        scores : ndarray, shape (num_rows, num_classes), or one-dimensional
+            Rows are contiguous, and may be any multiple of a score apart.
+        score_starts : ndarray of int64, shape (num_rows + 1,), optional
+            Where each row begins in one-dimensional `scores`, and the last ends.
+        labels : ndarray of int32 or int64, one-dimensional
+            Contiguous; ids outside [0, num_ids) are ignored, repeated ones count once. A
+            label that is not below the length of its row is one, but in no top k.
+        label_starts : ndarray of int64, shape (num_rows + 1,), optional
+            Where the labels of each row begin, and the last end; without it, each row has
+            the same number.
+        num_ids : int
+            At most 2**31 - 1.
+        k : int
+            Ranks end here.
+        num_relevant : ndarray of int64, shape (num_rows,)
+            Written: the number of distinct labels of each row.
+        ranks : ndarray of int32, shape (len(labels),)
+            Written, from where the labels of a row begin: their ranks, ascending; k stands
+            for every rank from k on.
+        ranked_labels : ndarray of int64, shape (len(labels),), optional
+            Written: the label of each rank; those of rank k by (`num_above` and) id.
+        num_above, num_equal : ndarray of int32, shape (len(labels),), optional
+            Written, both or none: the number of classes scored higher than each label, or k
+            if it is k or more; and then 0, else the number of classes of the same score,
+            the label included.
+        """
+
+    def label_counts(
+        self,
+        kernel: str,
+        piece: NDArray[Any],
+        first: int,
+        ids: NDArray[np.int64],
+        label_scores: NDArray[Any],
+        k: int,
+        num_before: NDArray[np.int64],
+        num_above: NDArray[np.int64] | None,
+        num_equal: NDArray[np.int64] | None,
+    ) -> None:
+        """Count which classes of a piece of a row come before labels.
+
+        Parameters
+        ----------
+        kernel : {"f16", "bf16", "f32", "f64", "u8"}
+            How the scores are read.
+        piece : ndarray, one-dimensional
+            Contiguous scores of some classes.
+        first : int
+            The id of the first of them.
+        ids : ndarray of int64, shape (num_labels,)
+            Ascending ids of the labels, which need not be in the piece.
+        label_scores : ndarray, shape (num_labels,)
+            Their scores, stored as those of the piece.
+        k : int
+            A count that has reached it need not be exact.
+        num_before : ndarray of int64, shape (num_labels,)
+            Added to: the number of classes that outrank each label.
+        num_above, num_equal : ndarray of int64, shape (num_labels,), optional
+            Added to, both or none: the classes scored higher, and equal.
+        """
