@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib import import_module
-from typing import IO, Any, NamedTuple, Protocol, TypeVar
+from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,6 @@ _MODULES = {
 }
 BACKEND_NAMES = tuple(_MODULES)
 
-
-Part = TypeVar("Part")
 
 _INT64, _FLOAT64 = np.dtype(np.int64), np.dtype(np.float64)
 
@@ -200,198 +198,6 @@ def _count(
         weights = rest[0] if rest else None
         module.score_histogram(samples.kernel, scores, labels, weights, thresholds, table, report)
     return table, report
-
-
-class RankBlock(NamedTuple):
-    """The ranks of the labels of some rows.
-
-    Attributes
-    ----------
-    num_relevant : ndarray of int64, shape (num_rows,)
-        The number of distinct labels of each row.
-    starts : ndarray of int64, shape (num_rows,)
-        Where the entries of each row begin in the following, `num_relevant` of them.
-    ranks : ndarray of int32
-        Ascending in each row; k stands for "not in the top k".
-    labels : ndarray of int64 or None
-        The label of each rank.
-    num_above, num_equal : ndarray of int32 or None
-        The number of classes scored higher than each label, or k if it is k or more; and
-        then 0, else the number of classes of the same score, the label included.
-    """
-
-    num_relevant: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    ranks: NDArray[np.int32]
-    labels: NDArray[np.int64] | None
-    num_above: NDArray[np.int32] | None
-    num_equal: NDArray[np.int32] | None
-
-
-class RowSource(Protocol):
-    """Rows of scores and their labels; see `fastpr.rows.Rows`."""
-
-    kernel: str
-    num_rows: int
-    num_classes: int
-    num_scores: int
-    readable_in_place: bool
-
-    def block(self, start: int, stop: int) -> Any:
-        """Return the rows from `start` to `stop`; see `fastpr.rows.RowBlock`."""
-
-    def piece(self, row: int, first: int, stop: int) -> NDArray[Any]:
-        """Return contiguous scores of some classes of a row."""
-
-    def label_ids(self, row: int) -> NDArray[np.int64]:
-        """Return the distinct labels of a row that are in range, ascending."""
-
-    def label_scores(self, row: int, ids: NDArray[np.int64]) -> NDArray[Any]:
-        """Return the scores of some classes of a row."""
-
-
-# Scores that one call of a kernel reads. NumPy's share of a slice, and the memory for ranks,
-# are small beside it; where rows have to be copied, it is what is copied at once.
-_SLICE_SCORES = 1 << 21
-_COPIED_SCORES = 1 << 18
-
-
-def label_ranks(
-    rows: RowSource,
-    k: int,
-    *,
-    with_labels: bool,
-    with_ties: bool,
-    backend: str | None,
-    finish: Callable[[int, int, RankBlock], Part],
-    combine: Callable[[Part], None],
-) -> None:
-    """Rank the labels of rows, in parallel if there are many scores.
-
-    Parameters
-    ----------
-    rows : RowSource
-        Canonical rows.
-    k : int
-        Ranks end here; at least 1.
-    with_labels, with_ties : bool
-        Whether blocks have `labels`, and `num_above` and `num_equal`.
-    backend : str, optional
-        See `choose_backend`.
-    finish : callable
-        Takes the first row of a slice, the row after its last, and their ranks; returns a
-        part. Runs in several threads at once.
-    combine : callable
-        Takes the parts, in the order of rows. Never runs in two threads at once.
-    """
-    _, module = choose_backend(backend)
-    most = _SLICE_SCORES if rows.readable_in_place else _COPIED_SCORES
-    per_row = max(1, rows.num_scores // max(rows.num_rows, 1))
-    if per_row >= 2 * most and (
-        not rows.readable_in_place or rows.num_rows < 4 * parallel.get_num_threads()
-    ):
-        for row in range(rows.num_rows):
-            block = _rank_long_row(module, rows, row, k, with_labels, with_ties, most)
-            combine(finish(row, row + 1, block))
-        return
-    length = max(1, most // per_row)
-
-    def work(index: int) -> Part:
-        start, stop = index * length, min((index + 1) * length, rows.num_rows)
-        return finish(start, stop, _rank(module, rows, start, stop, k, with_labels, with_ties))
-
-    num_slices = -(-rows.num_rows // length)
-    if rows.num_scores >= parallel.MIN_PARALLEL:
-        parallel.run(work, num_slices, combine)
-    else:
-        for index in range(num_slices):
-            combine(work(index))
-
-
-def _rank(
-    module: Backend,
-    rows: RowSource,
-    start: int,
-    stop: int,
-    k: int,
-    with_labels: bool,
-    with_ties: bool,
-) -> RankBlock:
-    """Rank the labels of the rows from `start` to `stop`."""
-    source = rows.block(start, stop)
-    num_rows, num_entries = stop - start, len(source.labels)
-    ranks = np.empty(num_entries, np.int32)
-    num_relevant = np.empty(num_rows, np.int64)
-    labels = np.empty(num_entries, np.int64) if with_labels else None
-    above, equal = (np.empty(num_entries, np.int32) if with_ties else None for _ in range(2))
-    module.label_ranks(
-        rows.kernel, source.scores, source.score_starts, source.labels, source.label_starts,
-        source.num_ids, k, num_relevant, ranks, labels, above, equal,
-    )  # fmt: skip
-    if source.label_starts is None:
-        starts = np.arange(num_rows, dtype=np.int64) * (num_entries // num_rows)
-    else:
-        starts = source.label_starts[:-1]
-    if labels is not None and source.ids is not None:
-        _positions_to_ids(labels, num_relevant, starts, source)
-    return RankBlock(num_relevant, starts, ranks, labels, above, equal)
-
-
-def _positions_to_ids(
-    labels: NDArray[np.int64], num_relevant: NDArray[np.int64], starts: NDArray[np.int64],
-    source: Any,
-) -> None:  # fmt: skip
-    """Replace positions among the stored scores of a row by class ids."""
-    row = np.repeat(np.arange(len(starts)), num_relevant)
-    offset = np.arange(len(row)) - np.repeat(num_relevant.cumsum() - num_relevant, num_relevant)
-    entry = starts[row] + offset
-    position = labels[entry]
-    begin, end = source.score_starts[row], source.score_starts[row + 1]
-    stored = position < end - begin
-    position[stored] = source.ids[(begin + position)[stored]]
-    position[~stored] -= (end - begin)[~stored]
-    labels[entry] = position
-
-
-def _rank_long_row(
-    module: Backend,
-    rows: RowSource,
-    row: int,
-    k: int,
-    with_labels: bool,
-    with_ties: bool,
-    length: int,
-) -> RankBlock:
-    """Rank the labels of one row, whose pieces go to all threads."""
-    ids = rows.label_ids(row)
-    scores = rows.label_scores(row, ids)
-    totals = np.zeros((3 if with_ties else 1, len(ids)), np.int64)
-
-    def work(index: int) -> NDArray[np.int64]:
-        counts = np.zeros_like(totals)
-        first = index * length
-        piece = rows.piece(row, first, min(first + length, rows.num_classes))
-        above, equal = counts[1:] if with_ties else (None, None)
-        module.label_counts(rows.kernel, piece, first, ids, scores, k, counts[0], above, equal)
-        return counts
-
-    def add(counts: NDArray[np.int64]) -> None:
-        np.add(totals, counts, out=totals)
-
-    if len(ids):
-        parallel.run(work, -(-rows.num_classes // length), add)
-    ranks = np.minimum(totals[0], k)
-    above = np.minimum(totals[-1 if not with_ties else 1], k)
-    order = np.lexsort((ids, above, ranks))
-    num_relevant, start = np.array([len(ids)]), np.zeros(1, np.int64)
-    return RankBlock(
-        num_relevant,
-        start,
-        ranks[order].astype(np.int32),
-        ids[order] if with_labels else None,
-        above[order].astype(np.int32) if with_ties else None,
-        np.where(above < k, totals[-1], 0)[order].astype(np.int32) if with_ties else None,
-    )
 
 
 def doctor(file: IO[str] | None = None) -> None:

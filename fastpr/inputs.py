@@ -1,96 +1,45 @@
-"""Canonical arrays: what users pass becomes what kernels read, without copying it.
+"""Canonical samples: what users pass becomes what kernels read, without copying it.
 
-Every message about an input is here.
+Every message about an input is here or in `fastpr.arrays`.
 """
 
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fastpr.dispatch import BackendUnavailable
+from fastpr.arrays import (
+    ALIGNED,
+    C_CONTIGUOUS,
+    CHUNK,
+    F_CONTIGUOUS,
+    Array,
+    as_float64,
+    check_weight_values,
+    first_bad,
+    found,
+    host_array,
+    weight_array,
+)
 from fastpr.rules import MINUS_ZERO_HALF
 from fastpr.thresholds import BFLOAT16, FLOAT16, SCORE_KINDS, ScoreKind
 
-Array = NDArray[Any]
 # (scores, labels) or (scores, labels, weights)
 Block = tuple[Array, ...]
 
-# Samples of one chunk of arrays that kernels cannot read where they are; the only copies.
-_CHUNK = 16_384
 # Rows shorter than this are copied into chunks: a call for each row would take longer.
 _MIN_ROW = 32_768
 
 _KIND_OF_DTYPE = {np.dtype(kind.name): kind for kind in SCORE_KINDS if kind is not BFLOAT16}
-# Bits of ndarray.flags.num (NPY_ARRAY_* in NumPy's C API).
-_C_CONTIGUOUS, _F_CONTIGUOUS, _ALIGNED = 0x1, 0x2, 0x100
-# kDLCPU, kDLCUDAHost and kDLROCMHost of DLPack.
-_DLPACK_HOST = (1, 3, 11)
 _KERNEL_WEIGHTS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def _host_array(value: Any, name: str) -> tuple[Array, bool]:
-    """Return a value as an array that shares its memory, and whether its uint16 are bfloat16."""
-    if type(value) is not np.ndarray:
-        value = _foreign_array(value, name)
-        if isinstance(value, tuple):
-            return value
-    dtype = value.dtype
-    if dtype.kind == "V" and dtype.name == "bfloat16":
-        return value.view(np.uint16), True
-    return value, False
-
-
-def _foreign_array(value: Any, name: str) -> Any:
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(value, torch.Tensor):
-        return _torch_array(torch, value, name)
-    if hasattr(value, "__cuda_array_interface__"):
-        raise _not_on_host(name, "a CUDA device")
-    if hasattr(value, "__dlpack_device__"):
-        device_type, device_id = value.__dlpack_device__()
-        if device_type not in _DLPACK_HOST:
-            raise _not_on_host(name, f"DLPack device {int(device_type)}:{device_id}")
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name} are a masked array; pass their .filled(0) and weights of "
-            "~numpy.ma.getmaskarray(...), so that masked samples weigh 0"
-        )
-    try:
-        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-            return np.from_dlpack(value)
-        return np.asarray(value)
-    except (TypeError, ValueError, RuntimeError, BufferError) as error:
-        raise TypeError(
-            f"{name} of type {type(value).__name__} cannot be read as an array: {error}"
-        ) from None
-
-
-def _torch_array(torch: Any, tensor: Any, name: str) -> Any:
-    if tensor.device.type != "cpu":
-        raise _not_on_host(name, str(tensor.device))
-    if tensor.layout != torch.strided:
-        raise TypeError(f"{name} are a sparse tensor ({tensor.layout}); pass a dense one")
-    tensor = tensor.detach()
-    if tensor.dtype == torch.bfloat16:
-        return tensor.view(torch.int16).numpy().view(np.uint16), True
-    return tensor.numpy()
-
-
-def _not_on_host(name: str, place: str) -> BackendUnavailable:
-    return BackendUnavailable(
-        f"{name} are on {place}, and no backend of this version reads device memory; "
-        "copy them to the host first, with .cpu() for instance"
-    )
-
-
 def _score_array(predictions: ArrayLike) -> tuple[Array, ScoreKind]:
-    array, is_bfloat16 = _host_array(predictions, "predictions")
+    array, is_bfloat16 = host_array(predictions, "predictions")
     if is_bfloat16:
         return array, BFLOAT16
     kind = _KIND_OF_DTYPE.get(array.dtype)
@@ -107,7 +56,7 @@ def _score_array(predictions: ArrayLike) -> tuple[Array, ScoreKind]:
 
 
 def _label_array(labels: ArrayLike) -> Array:
-    array, is_bfloat16 = _host_array(labels, "labels")
+    array, is_bfloat16 = host_array(labels, "labels")
     kind = array.dtype.kind
     if kind == "b":
         return array.view(np.uint8)
@@ -144,32 +93,6 @@ def _suffix_length(array: Array) -> int:
         step *= size
         length += 1
     return length
-
-
-def _first_bad(array: Array, is_bad: Callable[[Array], Array]) -> tuple[Any, str] | None:
-    """Return the first value, in C order, that `is_bad`, and its index as text."""
-    iterator: Any = np.nditer(  # type: ignore[call-overload]  # 'contig' is documented
-        array,
-        flags=["external_loop", "buffered", "zerosize_ok"],
-        op_flags=[["readonly", "nbo", "aligned", "contig"]],
-        order="C",
-        buffersize=_CHUNK,
-    )
-    position = 0
-    for chunk in iterator:
-        bad = np.flatnonzero(is_bad(chunk))
-        if bad.size:
-            index = np.unravel_index(position + int(bad[0]), array.shape)
-            return chunk[bad[0]], str(tuple(int(axis) for axis in index))
-        position += chunk.size
-    return None
-
-
-def _found(first: tuple[Any, str] | None) -> str:
-    if first is None:  # the array was written to in between
-        return "which have changed since"
-    value, index = first
-    return f"first: {value!s} at index {index}"
 
 
 class Samples:
@@ -217,27 +140,19 @@ class Samples:
         self._plan()
 
     def _set_weights(self, weights: ArrayLike) -> None:
-        array, is_bfloat16 = _host_array(weights, "weights")
-        if not is_bfloat16 and array.dtype.kind not in "biuf":
-            raise TypeError(f"weights have dtype {array.dtype}; pass real numbers or bool")
+        array, is_bfloat16 = weight_array(weights)
         _check_broadcast(array, self._scores.shape)
         self._weights_are_bfloat16 = is_bfloat16
         if array.size == 1 or self._scores.size == 0:
-            self._check_weight_values(array)  # no kernel is going to
+            check_weight_values(array, is_bfloat16)  # no kernel is going to
         if array.size == 1:
-            self.scalar_weight = float(self._as_float64(array.reshape(1))[0])
+            self.scalar_weight = float(as_float64(array.reshape(1), is_bfloat16)[0])
             return
         if array.dtype == np.bool_:
             array = array.view(np.uint8)
         elif is_bfloat16 or array.dtype not in _KERNEL_WEIGHTS:
             self._weights_to_float64 = True
         self._weights = np.broadcast_to(array, self._scores.shape)
-
-    def _as_float64(self, weights: Array) -> Array:
-        if self._weights_are_bfloat16:
-            weights = (weights.astype(np.uint32) << 16).view(np.float32)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(weights, np.float64)
 
     def _plan(self) -> None:
         """Find the longest rows that kernels can read where they are."""
@@ -247,15 +162,15 @@ class Samples:
         self._lead: tuple[int, ...] = ()
         self._row = self.num_samples
         self._rows: Block | None = None
-        flags = _ALIGNED | _C_CONTIGUOUS | _F_CONTIGUOUS
+        flags = ALIGNED | C_CONTIGUOUS | F_CONTIGUOUS
         for array in arrays:
             flags &= array.flags.num if array.dtype.isnative else 0
-        if not flags & _ALIGNED or self._weights_to_float64:
+        if not flags & ALIGNED or self._weights_to_float64:
             return
-        if flags & _C_CONTIGUOUS:
+        if flags & C_CONTIGUOUS:
             self._rows = tuple([a if a.ndim == 1 else a.reshape(-1) for a in arrays])
             return
-        if flags & _F_CONTIGUOUS and self._weights is None:
+        if flags & F_CONTIGUOUS and self._weights is None:
             # counts do not depend on the order
             self._rows = tuple([array.T.reshape(-1) for array in arrays])
             return
@@ -302,12 +217,12 @@ class Samples:
             op_dtypes=dtypes,
             casting="equiv",
             order="C",
-            buffersize=_CHUNK,
+            buffersize=CHUNK,
         )
         iterator.iterrange = (start, stop)
         for chunk in iterator:
             if self._weights_to_float64:
-                yield chunk[0], chunk[1], self._as_float64(chunk[2])
+                yield chunk[0], chunk[1], as_float64(chunk[2], self._weights_are_bfloat16)
             else:
                 yield chunk
 
@@ -317,7 +232,7 @@ class Samples:
         Parameters
         ----------
         report : ndarray of int64, shape (3,)
-            See `fastpr.dispatch.Backend.score_histogram`.
+            See `fastpr.backends.protocol.Backend.score_histogram`.
         invalid : {"raise", "drop"}
             What to do with scores that are not in [0, 1].
 
@@ -330,39 +245,26 @@ class Samples:
         if not (num_invalid or bad_labels or bad_weights):
             return 0
         if bad_labels:
-            given, _ = _host_array(self._given_labels, "labels")  # unsigned ones were viewed signed
-            first = _first_bad(given, lambda chunk: (chunk != 0) & (chunk != 1))
+            given, _ = host_array(self._given_labels, "labels")  # unsigned ones were viewed signed
+            first = first_bad(given, lambda chunk: (chunk != 0) & (chunk != 1))
             raise ValueError(
-                f"labels hold values other than 0 and 1 ({_found(first)}); pass labels > 0, "
+                f"labels hold values other than 0 and 1 ({found(first)}); pass labels > 0, "
                 "and weights of 0 where samples are to be ignored"
             )
         if bad_weights and self._weights is not None:
-            self._check_weight_values(self._weights)
-            raise ValueError(f"weights must be finite and not negative ({_found(None)})")
+            check_weight_values(self._weights, self._weights_are_bfloat16)
+            raise ValueError(f"weights must be finite and not negative ({found(None)})")
         if num_invalid and invalid == "raise":
-            first = _first_bad(self._scores, self._is_invalid)
+            first = first_bad(self._scores, self._is_invalid)
             if first is not None:
                 first = self._decoded(first[0]), first[1]
             noun = "value that is" if num_invalid == 1 else "values that are"
             raise ValueError(
-                f"predictions hold {num_invalid} {noun} not in [0, 1] ({_found(first)}); pass "
+                f"predictions hold {num_invalid} {noun} not in [0, 1] ({found(first)}); pass "
                 "probabilities (of logits, the sigmoid), or invalid='drop' to leave such "
                 "samples out and count them"
             )
         return int(num_invalid)
-
-    def _check_weight_values(self, weights: Array) -> None:
-        def is_bad(chunk: Array) -> Array:
-            chunk = self._as_float64(chunk)
-            return ~(np.isfinite(chunk) & (chunk >= 0))
-
-        first = _first_bad(weights, is_bad)
-        if first is not None:
-            first = self._as_float64(np.asarray(first[0]).reshape(1))[0], first[1]
-            raise ValueError(
-                f"weights must be finite and not negative ({_found(first)}); pass 0 to leave "
-                "samples out"
-            )
 
     def _is_invalid(self, scores: Array) -> Any:
         if self.kernel == "half":

@@ -19,8 +19,8 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ SCHEMA = 1
 _PREFIX = struct.Struct("<8sII")
 _CHECKSUM = struct.Struct("<I")
 _MAX_HEADER = 1 << 16
+_PIECE = 1 << 20
 
 
 def pack(header: Mapping[str, Any], tables: list[NDArray[Any]]) -> bytes:
@@ -87,6 +88,47 @@ def unpack_header(data: bytes) -> tuple[dict[str, Any], memoryview]:
     if not isinstance(header, dict):
         raise ValueError("the saved state has a header that is not a JSON object")
     return header, body[_PREFIX.size + length :]
+
+
+def peek_header(start: bytes) -> dict[str, Any]:
+    """Return the header that a file begins with, or an empty one; nothing is verified.
+
+    To learn how much there is to read, before `unpack_header` can verify all of it.
+    """
+    if len(start) < _PREFIX.size:
+        return {}
+    _, _, length = _PREFIX.unpack_from(start)
+    try:
+        header = json.loads(start[_PREFIX.size : _PREFIX.size + length])
+    except (ValueError, RecursionError):
+        return {}
+    return header if isinstance(header, dict) else {}
+
+
+def read(file: BinaryIO, max_bytes: Callable[[bytes], int]) -> bytes:
+    """Return what a file holds, unless it is longer than a saved state can be.
+
+    Parameters
+    ----------
+    file : binary file
+        Open for reading.
+    max_bytes : callable
+        Takes the first bytes, a whole header among them, and returns how many there can be.
+
+    Raises
+    ------
+    ValueError
+        If the file is longer.
+    """
+    parts = [file.read(_PREFIX.size + _MAX_HEADER)]
+    size, limit = len(parts[0]), max_bytes(parts[0])
+    # In pieces, since a file may be much shorter than its header says it is.
+    while size <= limit and (part := file.read(min(_PIECE, limit + 1 - size))):
+        parts.append(part)
+        size += len(part)
+    if size > limit:
+        raise ValueError("not a saved fastpr state: it is too long")
+    return b"".join(parts)
 
 
 def unpack_tables(

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import shlex
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.resources import as_file, files
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import fastpr as library
-from fastpr.cli.evaluate import BadData, Evaluation, Options, Positive, evaluate
+from fastpr.cli.display import progress_bar
+from fastpr.cli.errors import BadData
+from fastpr.cli.evaluate import Evaluation, Options, Positive, evaluate
+from fastpr.cli.files import check_keys, check_outputs, deliver
+from fastpr.cli.rank import RankOptions, rank
+from fastpr.cli.rank_input import RankFiles, RankInput
+from fastpr.cli.rank_report import print_ranking, ranking_to_json
 from fastpr.cli.report import print_report, to_json
 from fastpr.dispatch import BACKEND_NAMES, choose_backend
-from fastpr.io import Pairing, UnpairedFiles, UnreadableFile, check_output, pair_files, staged
+from fastpr.io import Pairing, UnpairedFiles, UnreadableFile, pair_files
+from fastpr.rows import DENOMINATORS, EMPTY, TIES
 
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_PATH = click.Path(path_type=Path)
 
 
 class _Group(click.Group):
@@ -49,15 +57,46 @@ def _positive(value: str) -> Positive:
         raise click.BadParameter(f"{value!r} is neither an integer nor 'nonzero'.") from None
 
 
+def _common_options(metric: str) -> Callable[[Command], Command]:
+    """Return a decorator that adds the options of both commands; --state saves a `metric`."""
+    options = [
+        click.option("--key", metavar="NAME", help="The array of .npz files that hold several."),
+        click.option(
+            "--labels-key",
+            metavar="NAME",
+            help="The same for labels, where it is not that of --key.",
+        ),
+        click.option(
+            "--backend",
+            type=click.Choice(BACKEND_NAMES),
+            help="What counts. Default: the fastest here.",
+        ),
+        click.option("--json", "json_path", type=_PATH, help="Write all results to this file."),
+        click.option(
+            "--state",
+            "state_path",
+            type=_PATH,
+            help=f"Save the state to this file, for {metric}.load.",
+        ),
+    ]
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(library.__version__, prog_name="fastpr")
 def fastpr() -> None:
-    """Exact precision and recall at equally spaced thresholds."""
+    """Metrics of scores: precision and recall by threshold, and of rankings by cut-off."""
 
 
 @fastpr.command("evaluate")
-@click.argument("predictions", type=click.Path(path_type=Path))
-@click.argument("labels", type=click.Path(path_type=Path))
+@click.argument("predictions", type=_PATH)
+@click.argument("labels", type=_PATH)
 @click.option(
     "--positive",
     type=_positive,
@@ -65,10 +104,6 @@ def fastpr() -> None:
     help="The label that is positive, or every label but 0. Without it, labels are 0 and 1.",
 )
 @click.option("--ignore", type=int, metavar="VALUE", help="A label that is left out.")
-@click.option("--key", metavar="NAME", help="The array of .npz files that hold several.")
-@click.option(
-    "--labels-key", metavar="NAME", help="The same for labels, where it is not that of --key."
-)
 @click.option(
     "--thresholds",
     type=click.IntRange(2, 65537),
@@ -77,18 +112,7 @@ def fastpr() -> None:
     metavar="N",
     help="Number of thresholds, from 0 to 1.",
 )
-@click.option(
-    "--backend", type=click.Choice(BACKEND_NAMES), help="What counts. Default: the fastest here."
-)
-@click.option(
-    "--json", "json_path", type=click.Path(path_type=Path), help="Write all results to this file."
-)
-@click.option(
-    "--state",
-    "state_path",
-    type=click.Path(path_type=Path),
-    help="Save the counts to this file, for PrecisionRecallAtEqualThresholds.load.",
-)
+@_common_options("PrecisionRecallAtEqualThresholds")
 def evaluate_command(
     predictions: Path,
     labels: Path,
@@ -115,32 +139,131 @@ def evaluate_command(
     if ignore is not None and ignore == (1 if positive is None else positive):
         raise click.UsageError(f"the label {ignore} cannot be both positive and ignored.")
     pairing = pair_files(predictions, labels)
-    _check_keys(pairing, key, labels_key)
-    _check_outputs(pairing, {"--json": json_path, "--state": state_path})
-    try:
-        backend, _ = choose_backend(backend)
-    except ValueError as error:  # FASTPR_BACKEND
-        raise click.UsageError(f"{error}.") from error
-
+    scores_paths, labels_paths = zip(*pairing.pairs, strict=True)
+    check_keys(scores_paths, labels_paths, key, labels_key)
+    check_outputs((*scores_paths, *labels_paths), {"--json": json_path, "--state": state_path})
     options = Options(
         positive=positive,
         ignore=ignore,
         key=key,
         labels_key=key if labels_key is None else labels_key,
         thresholds=thresholds,
-        backend=backend,
+        backend=_chosen_backend(backend),
     )
     evaluation = _evaluate_with_progress(pairing, options)
     skipped = (pairing.skipped_files, pairing.skipped_folders)
     asked = {"predictions": str(predictions), "labels": str(labels), **asdict(options)}
-    failure = None
-    try:
-        _write(evaluation, to_json(evaluation, asked, *skipped), json_path, state_path)
-    except OSError as error:
-        failure = error  # the table may have taken hours: show it all the same
-    print_report(evaluation, *skipped)
-    if failure is not None:
-        raise click.ClickException(f"cannot write the results: {failure}")
+    deliver(
+        to_json(evaluation, asked, *skipped),
+        evaluation.state,
+        lambda: print_report(evaluation, *skipped),
+        json_path,
+        state_path,
+    )
+
+
+@fastpr.command("rank")
+@click.argument("scores", type=_PATH)
+@click.argument("labels", type=_PATH)
+@click.option(
+    "-k",
+    "k",
+    type=click.IntRange(min=1),
+    required=True,
+    help="The last cut-off. All from 1 on are computed.",
+)
+@click.option(
+    "--ties",
+    type=click.Choice(TIES),
+    default="index",
+    show_default=True,
+    help="Which of equal scores is first: the lower class id, the labels, the other classes; "
+    "or the mean over all orders.",
+)
+@click.option(
+    "--denominator",
+    type=click.Choice(DENOMINATORS),
+    default="min",
+    show_default=True,
+    help="What AP is divided by: the smaller of cut-off and labels, the labels, the hits, the "
+    "cut-off.",
+)
+@click.option(
+    "--empty",
+    type=click.Choice(EMPTY),
+    default="skip",
+    show_default=True,
+    help="A row without labels is left out, counts as 0, 1 or nan, or is an error.",
+)
+@click.option(
+    "--weights", type=_PATH, metavar="FILE", help="A .npy file with a weight for each row."
+)
+@click.option(
+    "--label-weights",
+    type=_PATH,
+    metavar="FILE",
+    help="A .npy file with a weight for each class, inverse propensities for instance. Adds PSP "
+    "and PSnDCG.",
+)
+@_common_options("RankingMetrics")
+def rank_command(
+    scores: Path,
+    labels: Path,
+    k: int,
+    ties: str,
+    denominator: str,
+    empty: str,
+    weights: Path | None,
+    label_weights: Path | None,
+    key: str | None,
+    labels_key: str | None,
+    backend: str | None,
+    json_path: Path | None,
+    state_path: Path | None,
+) -> None:
+    """Rank classes by SCORES, and find the LABELS in the first k.
+
+    SCORES is a .npy or .npz file of shape (..., classes), or a sparse matrix that
+    scipy.sparse.save_npz wrote, in which only stored entries are ranked. A .npy file may be
+    larger than the memory.
+
+    LABELS holds class ids: integers of shape (...) or (..., labels), where -1 stands for no
+    label. It can also be a sparse matrix whose entries other than 0 are the labels, or a .npz
+    file of two arrays indptr and indices.
+
+    AP is average precision, MRR the mean reciprocal rank. All are means over rows, but for PSP
+    and PSnDCG: a sum over rows of what was found, over that of the most there was to find. The
+    files of --json and --state are written once all is done, and stay as they were if anything
+    fails.
+    """
+    if ties == "expected" and denominator == "hits":
+        raise click.UsageError(
+            "--ties expected has no closed form with --denominator hits; choose another of them."
+        )
+    given = RankFiles(scores, labels, weights, label_weights)
+    inputs = [path for path in (scores, labels, weights, label_weights) if path is not None]
+    check_keys([scores], [labels], key, labels_key)
+    check_outputs(inputs, {"--json": json_path, "--state": state_path})
+    options = RankOptions(
+        k=k,
+        ties=ties,
+        denominator=denominator,
+        empty=empty,
+        key=key,
+        labels_key=key if labels_key is None else labels_key,
+        backend=_chosen_backend(backend),
+    )
+    source = RankInput(given, options.key, options.labels_key)
+    with progress_bar("ranking", source.num_rows) as advance:
+        ranking = rank(source, options, advance)
+    paths = {name: None if path is None else str(path) for name, path in asdict(given).items()}
+    deliver(
+        ranking_to_json(ranking, {**paths, **asdict(options)}),
+        ranking.state,
+        lambda: print_ranking(ranking),
+        json_path,
+        state_path,
+    )
 
 
 @fastpr.command()
@@ -172,55 +295,13 @@ def doctor() -> None:
     click.echo(text.getvalue(), nl=False)
 
 
-def _check_keys(pairing: Pairing, key: str | None, labels_key: str | None) -> None:
-    scores_npz, labels_npz = (
-        any(pair[side].suffix.lower() == ".npz" for pair in pairing.pairs) for side in (0, 1)
-    )
-    if key is not None and not (scores_npz or labels_npz):
-        raise click.UsageError("--key names an array of a .npz file, but there is none.")
-    if labels_key is not None and not labels_npz:
-        raise click.UsageError("--labels-key names an array of a .npz file, but there is none.")
-
-
-def _check_outputs(pairing: Pairing, outputs: dict[str, Path | None]) -> None:
-    """Refuse, before the long work, what could not be written or would destroy input."""
-    taken = {os.path.realpath(path): str(path) for pair in pairing.pairs for path in pair}
-    for option, path in outputs.items():
-        if path is None:
-            continue
-        try:
-            check_output(path)
-        except OSError as error:
-            raise click.BadParameter(f"{error}.", param_hint=option) from error
-        real = os.path.realpath(path)
-        if real in taken:
-            raise click.BadParameter(f"{path} would replace {taken[real]}.", param_hint=option)
-        taken[real] = f"the file of {option}"
+def _chosen_backend(name: str | None) -> str:
+    try:
+        return choose_backend(name)[0]
+    except ValueError as error:  # FASTPR_BACKEND
+        raise click.UsageError(f"{error}.") from error
 
 
 def _evaluate_with_progress(pairing: Pairing, options: Options) -> Evaluation:
-    console = Console(stderr=True)
-    if not console.is_terminal:  # a log wants no bar
-        return evaluate(pairing.pairs, options)
-    progress = Progress(
-        TextColumn("evaluating"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
-    with progress:
-        return evaluate(progress.track(pairing.pairs), options)
-
-
-def _write(
-    evaluation: Evaluation, document: str, json_path: Path | None, state_path: Path | None
-) -> None:
-    paths = [path for path in (json_path, state_path) if path is not None]
-    with staged(*paths) as temporary:
-        places = iter(temporary)
-        if json_path is not None:
-            next(places).write_text(document, encoding="utf-8")
-        if state_path is not None:
-            evaluation.state.save(next(places))
+    with progress_bar("evaluating", len(pairing.pairs)) as advance:
+        return evaluate(pairing.pairs, options, advance)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,13 +12,10 @@ from numpy.typing import NDArray
 
 import fastpr
 from fastpr import curve
+from fastpr.cli.errors import BadData
 from fastpr.io import read_labels, read_scores
 
 Positive = int | Literal["nonzero"] | None
-
-
-class BadData(Exception):  # noqa: N818 - a state of the data
-    """Scores or labels that cannot be counted; the message names the file."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,11 @@ class Evaluation:
         return int(np.argmax(np.where(np.isnan(self.f1), -1.0, self.f1)))
 
 
-def evaluate(pairs: Iterable[tuple[Path, Path]], options: Options) -> Evaluation:
+def evaluate(
+    pairs: Iterable[tuple[Path, Path]],
+    options: Options,
+    advance: Callable[[int], None] = lambda done: None,
+) -> Evaluation:
     """Count over pairs of files of scores and labels.
 
     Parameters
@@ -101,6 +102,8 @@ def evaluate(pairs: Iterable[tuple[Path, Path]], options: Options) -> Evaluation
     pairs : iterable of (path, path)
         Scores and labels. One pair is in memory at a time.
     options : Options
+    advance : callable, optional
+        Called with 1 after each pair.
 
     Returns
     -------
@@ -136,6 +139,7 @@ def evaluate(pairs: Iterable[tuple[Path, Path]], options: Options) -> Evaluation
         num_samples += labels.size
         if weights is not None:
             num_ignored += labels.size - int(np.count_nonzero(weights))
+        advance(1)
     return _finish(state, num_files, num_samples, num_ignored)
 
 

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 from typing import Any
 
 import click
-import numpy as np
-from numpy.typing import NDArray
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
-import fastpr
+from fastpr.cli.display import count, new_table, number, numbers, print_table, to_document
 from fastpr.cli.evaluate import Evaluation
 
 NUM_ROWS = 11  # operating points in the table, besides the best F1
@@ -34,26 +27,24 @@ def print_report(evaluation: Evaluation, skipped_files: int, skipped_folders: in
     rows = sorted({*operating_points(len(evaluation.thresholds)), best})
     shown = _fixed([float(evaluation.thresholds[i]) for i in rows])
 
-    table = Table(box=box.SIMPLE)
-    for heading in ("threshold", "precision", "recall", "F1", "IoU"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = new_table("threshold", "precision", "recall", "F1", "IoU")
     table.add_column("", no_wrap=True)
     columns = (evaluation.precision, evaluation.recall, evaluation.f1, evaluation.iou)
     for i, threshold in zip(rows, shown, strict=True):
         values = [f"{column[i]:.4f}" for column in columns]
         mark = "best F1" if i == best else ""
         table.add_row(threshold, *values, mark, style="bold" if mark else None)
-    _console().print(table)
+    print_table(table)
 
     e = evaluation
     click.echo(f"best F1: {e.f1[best]:.4f} at threshold {e.thresholds[best]:.6g}")
-    click.echo(f"files:   {_count(e.num_files, 'pair')}, {_count(skipped_files, 'file')} skipped")
+    click.echo(f"files:   {count(e.num_files, 'pair')}, {count(skipped_files, 'file')} skipped")
     click.echo(
         f"samples: {e.num_samples:,} ({e.num_positives:,} positive, {e.num_negatives:,} negative, "
         f"{e.num_ignored:,} ignored)"
     )
     if skipped_folders:
-        click.echo(f"note: {_count(skipped_folders, 'sub-folder')} not entered", err=True)
+        click.echo(f"note: {count(skipped_folders, 'sub-folder')} not entered", err=True)
     if not e.num_positives:
         click.echo("note: no sample is positive, so recall and F1 mean nothing", err=True)
 
@@ -77,9 +68,7 @@ def to_json(
         Strict JSON: counts are integers, and a value that is not a number is null.
     """
     e, best = evaluation, evaluation.best
-    document = {
-        "version": fastpr.__version__,
-        "options": options,
+    results = {
         "totals": {
             "files": e.num_files,
             "samples": e.num_samples,
@@ -91,23 +80,23 @@ def to_json(
         },
         "best_f1": {
             "index": best,
-            "threshold": _number(e.thresholds[best]),
-            "f1": _number(e.f1[best]),
-            "iou": _number(e.iou[best]),
-            "precision": _number(e.precision[best]),
-            "recall": _number(e.recall[best]),
+            "threshold": number(e.thresholds[best]),
+            "f1": number(e.f1[best]),
+            "iou": number(e.iou[best]),
+            "precision": number(e.precision[best]),
+            "recall": number(e.recall[best]),
         },
-        "thresholds": _numbers(e.thresholds),
+        "thresholds": numbers(e.thresholds),
         "tp": e.tp.tolist(),
         "fp": e.fp.tolist(),
         "tn": e.tn.tolist(),
         "fn": e.fn.tolist(),
-        "precision": _numbers(e.precision),
-        "recall": _numbers(e.recall),
-        "f1": _numbers(e.f1),
-        "iou": _numbers(e.iou),
+        "precision": numbers(e.precision),
+        "recall": numbers(e.recall),
+        "f1": numbers(e.f1),
+        "iou": numbers(e.iou),
     }
-    return json.dumps(document, allow_nan=False) + "\n"
+    return to_document(options, results)
 
 
 def operating_points(num_thresholds: int) -> list[int]:
@@ -133,28 +122,9 @@ def operating_points(num_thresholds: int) -> list[int]:
     return sorted({(2 * i * last + steps) // (2 * steps) for i in range(NUM_ROWS)})
 
 
-def _console() -> Console:
-    console = Console(highlight=False, markup=False)
-    # Numbers are never cut: a narrow terminal wraps lines, and a file has no width.
-    console.width = max(console.width, 80)
-    return console
-
-
 def _fixed(thresholds: list[float]) -> list[str]:
     """Show numbers with the fewest decimals that tell them exactly, 2 to 6."""
     decimals = 2
     while decimals < 6 and any(round(t, decimals) != t for t in thresholds):
         decimals += 1
     return [f"{t:.{decimals}f}" for t in thresholds]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
-
-
-def _numbers(values: NDArray[np.float64]) -> list[float | None]:
-    return [_number(value) for value in values.tolist()]

@@ -1,0 +1,239 @@
+"""Arrays on the host, as both metrics read them: in place, whatever they come from."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastpr.dispatch import BackendUnavailable
+
+Array = NDArray[Any]
+
+# Samples of one chunk of arrays that cannot be read where they are.
+CHUNK = 16_384
+# Bits of ndarray.flags.num (NPY_ARRAY_* in NumPy's C API).
+C_CONTIGUOUS, F_CONTIGUOUS, ALIGNED = 0x1, 0x2, 0x100
+# kDLCPU, kDLCUDAHost and kDLROCMHost of DLPack.
+_DLPACK_HOST = (1, 3, 11)
+_WEIGH_NOTHING = (
+    "pass their .filled(0) and weights of ~numpy.ma.getmaskarray(...), so that masked samples "
+    "weigh 0"
+)
+
+
+def host_array(value: Any, name: str, if_masked: str = _WEIGH_NOTHING) -> tuple[Array, bool]:
+    """Return a value as an array that shares its memory, and whether its uint16 are bfloat16.
+
+    Parameters
+    ----------
+    value : array_like
+        A NumPy array, a torch tensor on the CPU, or whatever offers the buffer protocol,
+        ``__array_interface__`` or DLPack.
+    name : str
+        What messages call it, in the plural.
+    if_masked : str
+        What to do with a masked array.
+
+    Raises
+    ------
+    BackendUnavailable
+        If it is not in host memory.
+    TypeError
+        If it cannot be read as an array, or is masked.
+    """
+    if type(value) is not np.ndarray:
+        value = _foreign_array(value, name, if_masked)
+        if isinstance(value, tuple):
+            return value
+    dtype = value.dtype
+    if dtype.kind == "V" and dtype.name == "bfloat16":
+        return value.view(np.uint16), True
+    return value, False
+
+
+def _foreign_array(value: Any, name: str, if_masked: str) -> Any:
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor):
+        return _torch_array(torch, value, name)
+    if hasattr(value, "__cuda_array_interface__"):
+        raise _not_on_host(name, "a CUDA device")
+    if hasattr(value, "__dlpack_device__"):
+        device_type, device_id = value.__dlpack_device__()
+        if device_type not in _DLPACK_HOST:
+            raise _not_on_host(name, f"DLPack device {int(device_type)}:{device_id}")
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} are a masked array; {if_masked}")
+    try:
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            return np.from_dlpack(value)
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError, BufferError) as error:
+        raise TypeError(
+            f"{name} of type {type(value).__name__} cannot be read as an array: {error}"
+        ) from None
+
+
+def _torch_array(torch: Any, tensor: Any, name: str) -> Any:
+    if tensor.device.type != "cpu":
+        raise _not_on_host(name, str(tensor.device))
+    if tensor.layout != torch.strided:
+        raise TypeError(f"{name} are a sparse tensor ({tensor.layout}); pass a dense one")
+    tensor = tensor.detach()
+    if tensor.dtype == torch.bfloat16:
+        return tensor.view(torch.int16).numpy().view(np.uint16), True
+    return tensor.numpy()
+
+
+def _not_on_host(name: str, place: str) -> BackendUnavailable:
+    return BackendUnavailable(
+        f"{name} are on {place}, and no backend of this version reads device memory; "
+        "copy them to the host first, with .cpu() for instance"
+    )
+
+
+def weight_array(
+    weights: ArrayLike, name: str = "weights", if_masked: str = _WEIGH_NOTHING
+) -> tuple[Array, bool]:
+    """Return `host_array` of weights, if their dtype is one of real numbers or bool."""
+    array, is_bfloat16 = host_array(weights, name, if_masked)
+    if not is_bfloat16 and array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} have dtype {array.dtype}; pass real numbers or bool")
+    return array, is_bfloat16
+
+
+def as_float64(weights: Array, is_bfloat16: bool) -> NDArray[np.float64]:
+    """Return what `weight_array` returned as float64, without a copy if that is what it is."""
+    if is_bfloat16:
+        weights = (weights.astype(np.uint32) << 16).view(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(weights, np.float64)
+
+
+def check_weight_values(
+    weights: Array, is_bfloat16: bool, name: str = "weights", left_out: str = "samples"
+) -> None:
+    """Raise ValueError if a weight is negative or not finite, with the first that is."""
+
+    def is_bad(chunk: Array) -> Array:
+        chunk = as_float64(chunk, is_bfloat16)
+        return ~(np.isfinite(chunk) & (chunk >= 0))
+
+    first = first_bad(weights, is_bad)
+    if first is not None:
+        first = as_float64(np.asarray(first[0]).reshape(1), is_bfloat16)[0], first[1]
+        raise ValueError(
+            f"{name} must be finite and not negative ({found(first)}); pass 0 to leave "
+            f"{left_out} out"
+        )
+
+
+def first_bad(array: Array, is_bad: Callable[[Array], Array]) -> tuple[Any, str] | None:
+    """Return the first value, in C order, that `is_bad`, and its index as text."""
+    iterator: Any = np.nditer(  # type: ignore[call-overload]  # 'contig' is documented
+        array,
+        flags=["external_loop", "buffered", "zerosize_ok"],
+        op_flags=[["readonly", "nbo", "aligned", "contig"]],
+        order="C",
+        buffersize=CHUNK,
+    )
+    position = 0
+    for chunk in iterator:
+        bad = np.flatnonzero(is_bad(chunk))
+        if bad.size:
+            index = np.unravel_index(position + int(bad[0]), array.shape)
+            return chunk[bad[0]], str(tuple(int(axis) for axis in index))
+        position += chunk.size
+    return None
+
+
+def found(first: tuple[Any, str] | None) -> str:
+    """Return what `first_bad` found as the words of a message."""
+    if first is None:  # the array was written to in between
+        return "which have changed since"
+    value, index = first
+    return f"first: {value!s} at index {index}"
+
+
+def readable(array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return an array of a native dtype, aligned and contiguous; itself if that is so."""
+    wanted = ALIGNED | C_CONTIGUOUS
+    if array.dtype == dtype and array.flags.num & wanted == wanted:
+        return array
+    return array.astype(dtype, order="C")
+
+
+class RowArray:
+    """An array ``[..., n]`` as rows, of which at most those that are asked for are copied.
+
+    Parameters
+    ----------
+    array : ndarray, ndim >= 1
+        Of any strides, byte order and alignment.
+    dtype : numpy.dtype
+        The native dtype that kernels read.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype
+        As given.
+    num_rows, length : int
+        The number of rows, and of the values of each.
+    readable_in_place : bool
+        Whether rows are never copied.
+    """
+
+    __slots__ = ("_array", "_lead", "_rows", "dtype", "length", "num_rows", "readable_in_place")
+
+    def __init__(self, array: Array, dtype: np.dtype[Any]):
+        self.dtype = dtype
+        self.length = array.shape[-1]
+        self._array = array
+        self._lead = array.shape[:-1]
+        self.num_rows = math.prod(self._lead)
+        # None where leading axes cannot be one without a copy
+        self._rows = array if array.ndim == 2 else _merged(array, self.num_rows)
+        self.readable_in_place = False
+        if self._rows is not None and array.dtype == dtype and array.flags.num & ALIGNED:
+            between, within = self._rows.strides
+            itemsize = dtype.itemsize
+            self.readable_in_place = (within == itemsize or self.length <= 1) and (
+                between % itemsize == 0 or self.num_rows <= 1
+            )
+
+    def read(self, start: int, stop: int) -> Array:
+        """Return the rows from `start` to `stop`, each contiguous, of shape (stop - start, n)."""
+        if self._rows is not None:
+            rows = self._rows[start:stop]
+            if self.readable_in_place:
+                return rows
+        else:
+            rows = self._array[np.unravel_index(np.arange(start, stop), self._lead)]
+        return readable(rows, self.dtype)
+
+    def row(self, index: int) -> Array:
+        """Return one row where it is."""
+        row: Array
+        if self._rows is not None:
+            row = self._rows[index]
+        else:
+            row = self._array[np.unravel_index(index, self._lead)]
+        return row
+
+
+def _merged(array: Array, num_rows: int) -> Array | None:
+    """Return an array with its leading axes as one, or None where that takes a copy."""
+    expected: int | None = None
+    if array.size:
+        for size, stride in zip(array.shape[-2::-1], array.strides[-2::-1], strict=True):
+            if size == 1:
+                continue
+            if expected not in (None, stride):
+                return None
+            expected = stride * size
+    merged: Array = array.reshape(num_rows, array.shape[-1])
+    return merged

@@ -1,0 +1,318 @@
+"""What the states share: adding up under a lock, merging, saving and copying."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, Protocol, TypeGuard, TypeVar
+
+from numpy.typing import NDArray
+
+from fastpr import storage
+from fastpr.dispatch import check_backend
+from fastpr.parallel import ForkSafeLock, NoLock
+
+T = TypeVar("T")
+
+
+class Addable(Protocol):
+    """What a state has seen. Never written to, so whoever has it has a consistent whole."""
+
+    def plus(self: T, other: T, /) -> T:
+        """Return the sum, or raise OverflowError if it would be too large."""
+
+
+Seen = TypeVar("Seen", bound=Addable)
+State = TypeVar("State", bound="StreamingState[Any]")
+
+
+class StreamingState(Generic[Seen]):
+    """A metric over a stream of batches: options, and what was seen of the batches.
+
+    A metric derives from it, has an ``update``, a ``compute`` and a ``result`` of its own,
+    and says what is below.
+
+    Parameters
+    ----------
+    use_locking : bool
+        Whether updates from several threads at once are exact.
+    backend : str or None
+        Which kernels count.
+    name : str or None
+        A name for `repr`.
+    """
+
+    # The metric, and all entries of the header, of saved states.
+    _METRIC: ClassVar[str]
+    _HEADER_KEYS: ClassVar[frozenset[str]]
+    # What a new state has seen.
+    _NOTHING: ClassVar[Any]
+
+    _seen: Seen
+
+    def __init__(self, *, use_locking: bool, backend: str | None, name: str | None) -> None:
+        self._backend = check_backend(backend)
+        self._use_locking = bool(use_locking)
+        self._lock = self._new_lock()
+        self.name = name
+        self._seen = self._NOTHING
+
+    # ---- what a metric says of itself ----
+
+    def _options(self) -> dict[str, Any]:
+        """Return the options that change numbers, as the header of a saved state has them."""
+        raise NotImplementedError
+
+    def _described(self, seen: Seen) -> tuple[list[str], list[str]]:
+        """Return the options and the totals that `repr` shows."""
+        raise NotImplementedError
+
+    def _to_saved(self, seen: Seen) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+        """Return what the header holds besides the options, and the tables."""
+        raise NotImplementedError
+
+    @classmethod
+    def _saved_options(cls, header: Mapping[str, Any], tables: memoryview) -> dict[str, Any]:
+        """Return the arguments of a new state; ValueError where the header is wrong.
+
+        What only a constructor checks may be left to it.
+        """
+        raise NotImplementedError
+
+    def _saved_seen(self, header: Mapping[str, Any], tables: memoryview) -> Seen:
+        """Return what `_to_saved` gave, or raise ValueError if it cannot have."""
+        raise NotImplementedError
+
+    @classmethod
+    def _max_bytes(cls, start: bytes) -> int:
+        """Return how long a saved state that begins in this way can be at most."""
+        raise NotImplementedError
+
+    def _differences(self: State, other: State) -> list[str]:
+        """Return the options that change numbers and differ, with both values."""
+        ours, theirs = self._options(), other._options()
+        return [f"{key} {ours[key]} and {theirs[key]}" for key in ours if ours[key] != theirs[key]]
+
+    # ---- what it is ----
+
+    def _new_lock(self) -> ForkSafeLock | NoLock:
+        return ForkSafeLock() if self._use_locking else NoLock()
+
+    @property
+    def backend(self) -> str | None:
+        """The backend that was asked for."""
+        return self._backend
+
+    @property
+    def use_locking(self) -> bool:
+        """Whether updates from several threads at once are exact."""
+        return self._use_locking
+
+    def __repr__(self) -> str:
+        parts, totals = self._described(self._seen)
+        if self.name is not None:
+            parts.append(f"name={self.name!r}")
+        return f"{type(self).__name__}({', '.join(parts + totals)})"
+
+    # ---- streaming ----
+
+    def _add(self, added: Seen) -> None:
+        """Commit what an update has counted; the lock is held for one addition."""
+        with self._lock.current:
+            self._seen = self._seen.plus(added)
+
+    def reset(self) -> None:
+        """Forget all that was seen."""
+        with self._lock.current:
+            self._seen = self._NOTHING
+
+    # ---- merging ----
+
+    def _is_mergeable(self: State, other: object) -> TypeGuard[State]:
+        return isinstance(other, StreamingState) and other._METRIC == self._METRIC
+
+    def merge(self: State, *others: State) -> State:
+        """Add what other states have seen; all of it, or nothing when it raises.
+
+        Parameters
+        ----------
+        *others : states of the same metric
+            Their options that change numbers have to be equal. They stay as they are.
+
+        Returns
+        -------
+        The state itself.
+
+        Raises
+        ------
+        TypeError
+            If one of them is not such a state.
+        ValueError
+            If options differ.
+        OverflowError
+            If there would be 2**63 samples, or rows, or more.
+        """
+        for other in others:
+            if not self._is_mergeable(other):
+                name = type(self).__name__
+                raise TypeError(f"only {name} can be merged into one, got {type(other).__name__}")
+            if different := self._differences(other):
+                raise ValueError(
+                    f"states with different options cannot be merged: {', '.join(different)}"
+                )
+        seen = [other._seen for other in others]  # before the lock: one may be this state
+        with self._lock.current:
+            total = self._seen
+            for added in seen:
+                total = total.plus(added)
+            self._seen = total
+        return self
+
+    def __add__(self: State, other: object) -> State:
+        if not self._is_mergeable(other):
+            return NotImplemented
+        return self._copy().merge(other)
+
+    def __radd__(self: State, other: object) -> State:
+        if isinstance(other, int) and other == 0:  # sum(states)
+            return self._copy()
+        return NotImplemented
+
+    def __iadd__(self: State, other: object) -> State:
+        if not self._is_mergeable(other):
+            return NotImplemented
+        return self.merge(other)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, StreamingState):
+            return NotImplemented
+        return self.to_bytes() == other.to_bytes()
+
+    __hash__ = None  # type: ignore[assignment]
+    __array_ufunc__ = None  # so that NumPy does not add a state to each element of an array
+
+    # ---- saving ----
+
+    def to_bytes(self) -> bytes:
+        """Return the tables and the options that change numbers; equal states, equal bytes."""
+        entries, tables = self._to_saved(self._seen)
+        return storage.pack({"metric": self._METRIC, **self._options(), **entries}, tables)
+
+    @classmethod
+    def from_bytes(
+        cls: type[State],
+        data: bytes,
+        *,
+        use_locking: bool = True,
+        backend: str | None = None,
+        name: str | None = None,
+    ) -> State:
+        """Return a state from what `to_bytes` returned.
+
+        Parameters
+        ----------
+        data : bytes-like
+            What `to_bytes` returned.
+        use_locking, backend, name
+            As for a new state; they are not part of the bytes.
+
+        Raises
+        ------
+        ValueError
+            If the data are not a whole, undamaged state of this metric.
+        """
+        check_backend(backend)
+        header, tables = storage.unpack_header(data)
+        if header.get("metric") != cls._METRIC:
+            raise ValueError(
+                f"the saved state is of the metric {header.get('metric')!r}, not {cls._METRIC!r}"
+            )
+        if header.keys() != cls._HEADER_KEYS:
+            different = ", ".join(sorted(header.keys() ^ cls._HEADER_KEYS))
+            raise ValueError(f"the saved state has an unknown or a missing entry: {different}")
+        options = cls._saved_options(header, tables)
+        options.update(use_locking=use_locking, backend=backend, name=name)
+        try:
+            state = cls(**options)
+        except TypeError as error:
+            raise ValueError(f"the saved state has an option of a wrong type: {error}") from None
+
+        state._seen = state._saved_seen(header, tables)
+        if state.to_bytes() != bytes(data):
+            raise ValueError(
+                "the saved state was not written by fastpr: its header is spelled otherwise"
+            )
+        return state
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the state to a file, whole or not at all; an existing file is replaced.
+
+        Parameters
+        ----------
+        path : path-like
+            Where to.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written. An old file is then as it was.
+        """
+        storage.write_atomically(path, self.to_bytes())
+
+    @classmethod
+    def load(
+        cls: type[State],
+        path: str | os.PathLike[str],
+        *,
+        use_locking: bool = True,
+        backend: str | None = None,
+        name: str | None = None,
+    ) -> State:
+        """Return the state that `save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            Where from.
+        use_locking, backend, name
+            As for a new state; they are not part of the file.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it is not a whole, undamaged state of this metric.
+        """
+        check_backend(backend)  # what is wrong with it is not wrong with the file
+        with open(path, "rb") as file:
+            try:
+                data = storage.read(file, cls._max_bytes)
+                return cls.from_bytes(data, use_locking=use_locking, backend=backend, name=name)
+            except ValueError as error:
+                raise ValueError(f"{os.fsdecode(path)}: {error}") from None
+
+    # ---- copying ----
+
+    def _copy(self: State) -> State:
+        """Return a state of the same options that has seen the same."""
+        copy = type(self).__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        copy._lock = copy._new_lock()
+        return copy
+
+    __copy__ = _copy
+
+    def __deepcopy__(self: State, memo: dict[int, Any]) -> State:
+        return self._copy()  # tables are never written to
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "data": self.to_bytes(),
+            "use_locking": self._use_locking,
+            "backend": self._backend,
+            "name": self.name,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(self.from_bytes(**state).__dict__)
