@@ -22,6 +22,7 @@ from pathlib import Path
 
 import boost_histogram
 import numpy as np
+from ranking import PEER_PACKAGES, measure_ranking
 from rich.console import Console
 from rich.table import Table
 from workloads import DISTRIBUTIONS, make_reader, seconds_of
@@ -236,7 +237,7 @@ def describe_machine(num_threads: int) -> dict:
 
 
 def show(report: dict) -> None:
-    console = Console(width=110)
+    console = Console(width=120)
     machine = report["machine"]
     console.print(f"{machine['cpu']}, {machine['threads']} threads, commit {machine['commit']}")
     table = Table(title=f"float32 scores, bool labels, 2^{report['log2_samples']}, T = 201")
@@ -251,6 +252,7 @@ def show(report: dict) -> None:
             f"{row['times_boost_histogram']:.1f}",
         )  # fmt: skip
     console.print(table)
+    show_ranking(console, report["ranking"])
     for row in report["memory"]:
         console.print(
             f"memory beside inputs: {row['megabytes']:.1f} MB  ({row['backend']}, "
@@ -270,6 +272,25 @@ def show(report: dict) -> None:
     )
 
 
+def show_ranking(console: Console, ranking: dict) -> None:
+    table = Table(title="average precision at k, float32 scores")
+    for column in ("rows", "backend", "GB/s", "read GB/s", "of read", "median", "asked"):
+        table.add_column(column, justify="left" if column in ("rows", "backend") else "right")
+    for name in ranking["peers"]:
+        table.add_column(f"x {name}", justify="right")
+    for row in ranking["rows"]:
+        table.add_row(
+            f"{row['num_rows']} x {row['num_classes']}, {row['num_labels']} labels, "
+            f"k={row['k']}: {row['workload']}",
+            row["backend"], f"{row['gigabytes_per_second']:.1f}", f"{row['read_bandwidth']:.1f}",
+            f"{row['of_read_bandwidth']:.2f}", f"{row['of_read_bandwidth_median']:.2f}",
+            f"{row['asked']}", *(f"{times:.1f}" for times in row["times_peers"].values()),
+        )  # fmt: skip
+    console.print(table)
+    for name in ranking["missing_peers"]:
+        console.print(f"not compared with {name}: {PEER_PACKAGES[name]} is not installed")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sizes, nothing is written")
@@ -282,6 +303,9 @@ def main() -> None:
         "machine": describe_machine(arguments.threads),
         "log2_samples": log2_samples,
         "throughput": measure_throughput(1 << log2_samples, repeats, arguments.threads),
+        "ranking": measure_ranking(
+            32 if arguments.quick else 1, 2 if arguments.quick else 25, arguments.threads
+        ),
         "small_update": measure_small_update(20 if arguments.quick else 200),
         "memory": measure_memory([1 << 16, 1 << log2_samples]),
         "start": measure_start(2 if arguments.quick else 15),

@@ -33,6 +33,7 @@ def render(report: dict) -> str:
             f"| {row['of_read_bandwidth_median']:.2f} "
             f"| {row['times_boost_histogram']:.1f} |"
         )
+    lines += ["", *render_ranking(report["ranking"])]
     start, small = report["start"], report["small_update"]
     memory = max(row["megabytes"] for row in report["memory"])
     lines += [
@@ -46,6 +47,31 @@ def render(report: dict) -> str:
         seconds = start["first_result_with_c_s"]
         lines.append(f"- The first result of a new process, with `c`: {seconds:.2f} s.")
     return "\n".join(lines)
+
+
+def render_ranking(ranking: dict) -> list[str]:
+    """Return the table of average precision at k, as lines of Markdown."""
+    peers = [*ranking["peers"]]
+    lines = [
+        "Average precision at k of float32 scores; GB/s of all scores, though not all may have to "
+        "be read:",
+        "",
+        "| rows | backend | GB/s | of read bandwidth | median of rounds |"
+        + "".join(f" x {peer} |" for peer in peers),
+        "|---|---|---|---|---|" + "---|" * len(peers),
+    ]
+    for row in ranking["rows"]:
+        lines.append(
+            f"| {row['num_rows']:,} x {row['num_classes']:,}, {row['num_labels']} labels, "
+            f"k={row['k']}: {row['workload']} | {row['backend']} "
+            f"| {row['gigabytes_per_second']:.1f} | {row['of_read_bandwidth']:.2f} "
+            f"| {row['of_read_bandwidth_median']:.2f} |"
+            + "".join(f" {row['times_peers'][peer]:.1f} |" for peer in peers)
+        )
+    if peers:
+        versions = ", ".join(f"{name} {version}" for name, version in ranking["peers"].items())
+        lines += ["", f"Peers: {versions} (torch.topk without looking up the labels)."]
+    return lines
 
 
 def updated(text: str) -> str:
