@@ -12,7 +12,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numpy.typing import NDArray
 
 from fastpr.backends.numba_kernels import BLOCK, TURNS, make_count, make_weigh
-from fastpr.backends.numba_ranks import BATCH, NUM_FIELDS, SHORT_ROW, make_ranking
+from fastpr.backends.numba_ranks import BATCH, NUM_FIELDS, make_ranking
 
 Array = NDArray[Any]
 
@@ -124,7 +124,7 @@ _SCORE_KINDS = {
     "f32": (np.uint32, np.int32, 0x7F800000),
     "f64": (np.uint64, np.int64, 0x7FF0000000000000),
 }
-_POSITIONS = np.arange(SHORT_ROW, dtype=np.int32)
+_POSITIONS = np.arange(BATCH, dtype=np.int32)
 _NO_STARTS = np.empty(0, np.int64)
 _NO_LABELS = np.empty(0, np.int64)
 _NO_COUNTS = np.empty(0, np.int32)
@@ -137,7 +137,7 @@ def _scratch(bits_type: Any, key_type: Any, most_labels: int) -> tuple[Array, ..
         np.empty((NUM_FIELDS, most_labels + 1), np.int32),
         np.empty(3 * BATCH, bits_type),
         np.empty(3 * BATCH, np.int32),
-        np.empty(SHORT_ROW, key_type),
+        np.empty(BATCH, key_type),
         np.empty((3, most_labels + 1), np.int32),
     )
 

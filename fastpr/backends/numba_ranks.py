@@ -12,14 +12,26 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from fastpr.backends.numba_vectors import LANES, lowest_bit, num_above, num_around, which_pass
+from fastpr.backends.numba_vectors import (
+    LANES,
+    lowest_bit,
+    num_above,
+    num_around,
+    which_pass,
+    write_keys,
+)
 
 BATCH = LANES
 FEW_LABELS = 256
 SHORT_ROW = 256
 SHORT_WORK = 32
+EVERY = np.uint64(2**64 - 1)
 
-KERNEL_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+# No reference counting: Numba would count, atomically, each use of each array for each row,
+# which took twice the time of short rows. Nothing here makes or keeps an array.
+KERNEL_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+# On the way of short rows, handing over a dozen arrays takes longer than the work.
+INLINED = {**KERNEL_OPTIONS, "inline": "always"}
 
 # What the labels of a row need, one row each of an array of int32.
 ID, INDEX, BEFORE, ABOVE, EQUAL = range(5)
@@ -27,23 +39,23 @@ NUM_FIELDS = 5
 
 
 @njit(**KERNEL_OPTIONS)
-def sort_integers(values, num):
-    """Sort the first of some integers (Shell's method: it compiles in no time)."""
+def sort_integers(values, start, num):
+    """Sort some integers from a start on (Shell's method: it compiles in no time)."""
     gap = 1
-    while gap < num // 9:
+    while 9 * gap < num:
         gap = 3 * gap + 1
     while gap > 0:
-        for i in range(gap, num):
+        for i in range(start + gap, start + num):
             value = values[i]
             j = i
-            while j >= gap and values[j - gap] > value:
+            while j >= start + gap and values[j - gap] > value:
                 values[j] = values[j - gap]
                 j -= gap
             values[j] = value
         gap //= 3
 
 
-@njit(**KERNEL_OPTIONS)
+@njit(**INLINED)
 def distinct_labels(labels, begin, end, num_ids, ids):
     """Write the ids in range, ascending and each once; return their number."""
     num = 0
@@ -51,7 +63,7 @@ def distinct_labels(labels, begin, end, num_ids, ids):
         label = np.int64(labels[i])
         ids[num] = label
         num += np.int64(label >= 0) & np.int64(label < num_ids)
-    sort_integers(ids, num)
+    sort_integers(ids, 0, num)
     num_distinct = min(num, 1)
     for i in range(1, num):
         ids[num_distinct] = ids[i]
@@ -59,14 +71,14 @@ def distinct_labels(labels, begin, end, num_ids, ids):
     return num_distinct
 
 
-@njit(**KERNEL_OPTIONS)
+@njit(**INLINED)
 def write_ranks(counts, num, k, order, begin, ranks):
     """Write the ranks of a row, ascending, and in `order` which label is where."""
     num_in = 0
     for i in range(num):
         order[num_in] = (np.int64(counts[0, i]) << 32) | i
         num_in += np.int64(counts[0, i] < k)
-    sort_integers(order, num_in)
+    sort_integers(order, 0, num_in)
     for i in range(num_in):
         ranks[begin + i] = np.int32(order[i] >> 32)
     for i in range(num_in, num):
@@ -83,7 +95,7 @@ def write_labels(ids, counts, num, num_in, k, order, begin, labels, out_above, o
         if counts[0, i] >= k:
             order[num_out] = (np.int64(counts[1, i]) << 32) * with_ties | i
             num_out += 1
-    sort_integers(order[num_in:], num - num_in)
+    sort_integers(order, num_in, num - num_in)
     for i in range(num):
         label = order[i] & 0x7FFFFFFF
         if len(labels):
@@ -117,15 +129,13 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
         return lowest if magnitude > infinity else key
 
     @njit(**KERNEL_OPTIONS)
-    def read_keys(scores, num, infinity, keys):
+    def read_keys(scores, start, num, infinity, keys):
         """Write 64 keys, and the lowest in place of those past the end."""
-        if num >= BATCH:
-            block = scores[:BATCH]
-            for j in range(BATCH):
-                keys[j] = key_of(block[j], infinity)
+        if num >= BATCH and infinity != 0:
+            write_keys(scores, start, infinity, keys)
             return
-        for j in range(num):
-            keys[j] = key_of(scores[j], infinity)
+        for j in range(min(num, BATCH)):
+            keys[j] = key_of(scores[start + j], infinity)
         for j in range(num, BATCH):
             keys[j] = lowest
 
@@ -154,16 +164,16 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
         for i in range(num_labels):
             key, own_id = label_keys[i], fields[ID, i]
             if own_id > last_id:
-                before = num_above(keys, 0, key_from(key - key_from(1)))
+                before = num_above(keys, EVERY, key_from(key - key_from(1)))
             elif own_id < first_id:
-                before = num_above(keys, 0, key)
+                before = num_above(keys, EVERY, key)
             else:
-                before = num_around(keys, ids, 0, key, own_id)
+                before = num_around(keys, ids, EVERY, key, own_id)
             before += fields[BEFORE, i]
             reached = before
             if with_ties:
-                above = num_above(keys, 0, key)
-                at_least = num_above(keys, 0, key_from(key - key_from(1)))
+                above = num_above(keys, EVERY, key)
+                at_least = num_above(keys, EVERY, key_from(key - key_from(1)))
                 fields[EQUAL, i] += at_least - above
                 fields[ABOVE, i] += above
                 reached = fields[ABOVE, i]
@@ -182,14 +192,14 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
         return num_left, bar
 
     @njit(**KERNEL_OPTIONS)
-    def place_of(label_keys, label_ids, num, key, class_id):
+    def place_of(label_keys, fields, num, key, class_id):
         """Return the number of labels, the best first, that a class is not before."""
         low = 0
         while num > 0:
             half = num // 2
             middle = low + half
             other = label_keys[middle]
-            if other > key or (other == key and label_ids[middle] <= class_id):
+            if other > key or (other == key and fields[ID, middle] <= class_id):
                 low = middle + 1
                 num -= half + 1
             else:
@@ -207,11 +217,11 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
         """
         last_id = ids[num - 1]
         for j in range(num):
-            place = place_of(label_keys, fields[ID], num_labels, keys[j], ids[j])
+            place = place_of(label_keys, fields, num_labels, keys[j], ids[j])
             fields[BEFORE, place] += 1
             if with_ties:
-                above = place_of(label_keys, fields[ID], num_labels, keys[j], 2147483647)
-                at_least = place_of(label_keys, fields[ID], num_labels, keys[j], -2147483648)
+                above = place_of(label_keys, fields, num_labels, keys[j], 2147483647)
+                at_least = place_of(label_keys, fields, num_labels, keys[j], -2147483648)
                 fields[ABOVE, above] += 1
                 fields[EQUAL, at_least] += 1
                 worst += np.int64(above < num_labels)
@@ -249,30 +259,32 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
 
     @njit(**KERNEL_OPTIONS)
     def run_race(
-        scores, k, infinity, with_ties, label_keys, fields, num_labels, bar, many, bits, ids,
-        keys, counts,
+        scores, row_start, num_scores, k, infinity, with_ties, label_keys, fields, num_labels,
+        bar, many, bits, ids, keys, counts,
     ):  # fmt: skip
         is_over, first, width = range_of(bar, infinity)
         num, worst, start = 0, 0, 0
-        num_scores = len(scores)
         while start < num_scores and not is_over:
-            if start + BATCH <= num_scores:
-                passes = which_pass(scores, start, first, width)
+            if num_scores >= BATCH:
+                # the last 64 of a row have some that were before
+                block = min(start, num_scores - BATCH)
+                passes = which_pass(scores, row_start + block, first, width)
+                passes &= ~np.uint64(0) << np.uint64(start - block)
                 while passes != 0:
-                    j = start + np.int64(lowest_bit(passes))
+                    j = block + np.int64(lowest_bit(passes))
                     passes &= passes - np.uint64(1)
-                    bits[num] = scores[j]
+                    bits[num] = scores[row_start + j]
                     ids[num] = np.int32(j)
                     num += 1
             else:
-                for j in range(start, num_scores):
-                    bits[num] = scores[j]
+                for j in range(num_scores):
+                    bits[num] = scores[row_start + j]
                     ids[num] = np.int32(j)
-                    num += np.int64(bits_of(scores[j] - first) <= width)
+                    num += 1
             start += BATCH
             while num >= BATCH or (num > 0 and (is_over or start >= num_scores)):
                 some = min(num, BATCH)
-                read_keys(bits, some, infinity, keys)
+                read_keys(bits, 0, some, infinity, keys)
                 if many:
                     num_labels, bar, worst = place_batch(
                         keys, ids, some, k, with_ties, label_keys, fields, num_labels, worst, counts
@@ -291,14 +303,16 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
         write_counts(fields, num_labels, k, many, counts)
 
     @njit(**KERNEL_OPTIONS)
-    def count_nan(scores, k, infinity, label_keys, fields, num_labels, counts):
+    def count_nan(
+        scores, row_start, num_scores, k, infinity, label_keys, fields, num_labels, counts
+    ):
         """Count for the labels whose score is NaN: every number comes before them."""
         num_nan, num_numbers, following, j = 0, 0, 0, 0
-        while j < len(scores) and num_numbers < k:
+        while j < num_scores and num_numbers < k:
             while following < num_labels and fields[ID, following] <= j:
                 fields[BEFORE, following] = num_nan
                 following += 1
-            is_nan = key_of(scores[j], infinity) == lowest
+            is_nan = key_of(scores[row_start + j], infinity) == lowest
             num_nan += np.int64(is_nan)
             num_numbers += np.int64(not is_nan)
             j += 1
@@ -314,7 +328,7 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
     def sort_labels(label_keys, fields, num):
         """By score descending, then id; as `sort_integers` does it."""
         gap = 1
-        while gap < num // 9:
+        while 9 * gap < num:
             gap = 3 * gap + 1
         while gap > 0:
             for i in range(gap, num):
@@ -335,14 +349,17 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
 
     @njit(**KERNEL_OPTIONS)
     def count_before(
-        scores, num_labels, k, infinity, with_ties, label_keys, fields, bits, ids, keys, counts
+        scores, row_start, num_scores, num_labels, k, infinity, with_ties, label_keys, fields,
+        bits, ids, keys, counts,
     ):  # fmt: skip
         """Fill counts for the labels whose keys, ids and indices are given."""
         num = 0
         for i in range(num_labels):
             num += np.int64(label_keys[i] != lowest)
         if num < num_labels:
-            count_nan(scores, k, infinity, label_keys, fields, num_labels, counts)
+            count_nan(
+                scores, row_start, num_scores, k, infinity, label_keys, fields, num_labels, counts
+            )
             num = 0
             for i in range(num_labels):
                 if label_keys[i] != lowest:
@@ -370,56 +387,67 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
             if i < num:
                 bar = min(bar, np.int64(label_keys[i]))
         run_race(
-            scores, k, infinity, with_ties, label_keys, fields, num, bar, many, bits, ids, keys,
-            counts,
+            scores, row_start, num_scores, k, infinity, with_ties, label_keys, fields, num, bar,
+            many, bits, ids, keys, counts,
         )  # fmt: skip
 
-    @njit(**KERNEL_OPTIONS)
+    @njit(**INLINED)
     def count_short_row(
-        scores, label_ids, num_labels, k, infinity, with_ties, keys, positions, counts
-    ):  # fmt: skip
-        """Compare each label with all classes; return False, at once, if one is NaN."""
-        num = len(scores)
-        for start in range(0, num, BATCH):
-            read_keys(scores[start:], num - start, infinity, keys[start : start + BATCH])
-        for i in range(num_labels):
-            key, own_id = keys[label_ids[i]], np.int32(label_ids[i])
-            if key == lowest:
-                return False
-            before, above, at_least = np.int32(0), np.int32(0), np.int32(0)
-            for start in range(0, num, BATCH):
-                before += num_around(keys, positions, start, key, own_id)
-                if with_ties:
-                    above += num_above(keys, start, key)
-                    at_least += num_above(keys, start, key_from(key - key_from(1)))
-            counts[0, i] = min(before, k)
-            counts[1, i] = min(above, k)
-            counts[2, i] = at_least - above if above < k else 0
-        return True
-
-    @njit(**KERNEL_OPTIONS)
-    def count_row(
-        scores, label_ids, num, k, infinity, with_ties, label_keys, fields, bits, ids, keys,
+        scores, row_start, num_scores, label_ids, num, k, infinity, with_ties, label_keys, keys,
         positions, counts,
     ):  # fmt: skip
+        """Compare each label with all classes; return False, at once, if one is NaN."""
+        for i in range(num):
+            label_keys[i] = key_of(scores[row_start + label_ids[i]], infinity)
+            counts[0, i] = 0
+            counts[1, i] = 0
+            counts[2, i] = 0
+            if label_keys[i] == lowest:
+                return False
+        for start in range(0, num_scores, BATCH):
+            # the last 64 of a row have some that were before
+            block = max(0, min(start, num_scores - BATCH))
+            fresh = ~np.uint64(0) << np.uint64(start - block)
+            read_keys(scores, row_start + block, num_scores, infinity, keys)
+            for i in range(num):
+                key, own_id = label_keys[i], np.int32(label_ids[i] - block)
+                counts[0, i] += num_around(keys, positions, fresh, key, own_id)
+                if with_ties:
+                    above = num_above(keys, fresh, key)
+                    counts[1, i] += above
+                    counts[2, i] += num_above(keys, fresh, key_from(key - key_from(1))) - above
+        for i in range(num):
+            counts[0, i] = min(counts[0, i], k)
+            if counts[1, i] >= k:
+                counts[1, i] = k
+                counts[2, i] = 0
+        return True
+
+    @njit(**INLINED)
+    def count_row(
+        scores, row_start, num_scores, label_ids, num, k, infinity, with_ties, label_keys, fields,
+        bits, ids, keys, positions, counts,
+    ):  # fmt: skip
         """Fill counts for the distinct labels of a row."""
-        while num and label_ids[num - 1] >= len(scores):
+        while num and label_ids[num - 1] >= num_scores:
             num -= 1
             put_out(num, k, counts)
         if num == 0:
             return
-        num_blocks = (len(scores) + BATCH - 1) // BATCH
-        is_short = len(scores) <= SHORT_ROW and num_blocks * num <= SHORT_WORK
+        num_blocks = (num_scores + BATCH - 1) // BATCH
+        is_short = num_scores <= SHORT_ROW and num_blocks * num <= SHORT_WORK
         if is_short and count_short_row(
-            scores, label_ids, num, k, infinity, with_ties, keys, positions, counts
+            scores, row_start, num_scores, label_ids, num, k, infinity, with_ties, label_keys, keys,
+            positions, counts,
         ):  # fmt: skip
             return
         for i in range(num):
-            label_keys[i] = key_of(scores[label_ids[i]], infinity)
+            label_keys[i] = key_of(scores[row_start + label_ids[i]], infinity)
             fields[ID, i] = label_ids[i]
             fields[INDEX, i] = i
         count_before(
-            scores, num, k, infinity, with_ties, label_keys, fields, bits, ids, keys, counts
+            scores, row_start, num_scores, num, k, infinity, with_ties, label_keys, fields, bits,
+            ids, keys, counts,
         )  # fmt: skip
 
     @njit(**KERNEL_OPTIONS)
@@ -440,8 +468,8 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
             num = distinct_labels(labels, begin, end, num_ids, label_ids)
             num_relevant[row] = num
             count_row(
-                scores[start:stop], label_ids, num, k, infinity, with_ties, label_keys, fields,
-                bits, ids, keys, positions, counts,
+                scores, start, stop - start, label_ids, num, k, infinity, with_ties, label_keys,
+                fields, bits, ids, keys, positions, counts,
             )  # fmt: skip
             num_in = write_ranks(counts, num, k, order, begin, ranks)
             if len(out_labels) or with_ties:
@@ -460,8 +488,8 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
             fields[ID, i] = relative_ids[i]
             fields[INDEX, i] = i
         count_before(
-            scores, len(relative_ids), k, infinity, with_ties, label_keys, fields, bits, ids,
-            keys, counts,
+            scores, 0, len(scores), len(relative_ids), k, infinity, with_ties, label_keys, fields,
+            bits, ids, keys, counts,
         )  # fmt: skip
 
     return label_ranks, label_counts

@@ -16,11 +16,12 @@ LANES = 64
 _BITS = ir.IntType(LANES)
 
 
-def _load(context: Any, builder: Any, array_type: Any, array: Any, start: Any) -> Any:
-    """Load the 64 elements of a contiguous array from `start` on."""
+def _load(context: Any, builder: Any, array_type: Any, array: Any, start: Any = None) -> Any:
+    """Load 64 elements of a contiguous array, from `start` on if that is given."""
     element = context.get_data_type(array_type.dtype)
-    data = context.make_array(array_type)(context, builder, array).data
-    address = builder.gep(data, [start])
+    address = context.make_array(array_type)(context, builder, array).data
+    if start is not None:
+        address = builder.gep(address, [start])
     pointer = builder.bitcast(address, ir.PointerType(ir.VectorType(element, LANES)))
     return builder.load(pointer, align=array_type.dtype.bitwidth // 8)
 
@@ -47,34 +48,66 @@ def which_pass(typing: Any, scores: Any, start: Any, first: Any, width: Any) -> 
 
 
 @intrinsic
-def num_above(typing: Any, keys: Any, start: Any, key: Any) -> Any:
-    """Return how many of 64 keys are above one."""
+def write_keys(typing: Any, scores: Any, start: Any, infinity: Any, keys: Any) -> Any:
+    """Write the keys of 64 floats that are given as their bits; the lowest one for NaN."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array, start, key = args
-        vector = _load(context, builder, signature.args[0], array, start)
-        above = builder.bitcast(builder.icmp_signed(">", vector, _fill(builder, key)), _BITS)
-        return builder.trunc(builder.ctpop(above), ir.IntType(32))
+        array, start, infinity, key_array = args
+        bits = _load(context, builder, signature.args[0], array, start)
+        key_type = context.get_data_type(keys.dtype)
+        key_vector = ir.VectorType(key_type, LANES)
+        num_bits = bits.type.element.width
+        all_but_sign = ir.Constant(bits.type.element, (1 << (num_bits - 1)) - 1)
+        magnitude = builder.and_(bits, _fill(builder, all_but_sign))
+        is_negative = builder.icmp_unsigned("!=", bits, magnitude)
+        is_nan = builder.icmp_unsigned(">", magnitude, _fill(builder, infinity))
+        if key_type.width > num_bits:
+            magnitude = builder.zext(magnitude, key_vector)
+        zero = _fill(builder, ir.Constant(key_type, 0))
+        key = builder.select(is_negative, builder.sub(zero, magnitude), magnitude)
+        lowest = ir.Constant(key_type, -(1 << (key_type.width - 1)))
+        key = builder.select(is_nan, _fill(builder, lowest), key)
+        data = context.make_array(signature.args[3])(context, builder, key_array).data
+        pointer = builder.bitcast(data, ir.PointerType(key_vector))
+        builder.store(key, pointer, align=key_type.width // 8)
+        return context.get_dummy_value()
 
-    return types.int32(keys, types.intp, keys.dtype), codegen
+    signature = types.void(scores, types.intp, scores.dtype, keys)
+    return signature, codegen
+
+
+def _count(builder: Any, passes: Any, among: Any) -> Any:
+    """Return the number of lanes that pass and have a bit in an integer."""
+    bits = builder.and_(builder.bitcast(passes, _BITS), among)
+    return builder.trunc(builder.ctpop(bits), ir.IntType(32))
 
 
 @intrinsic
-def num_around(typing: Any, keys: Any, ids: Any, start: Any, key: Any, own_id: Any) -> Any:
-    """Return how many of 64 keys are above one, or equal to it and of a lower id."""
+def num_above(typing: Any, keys: Any, among: Any, key: Any) -> Any:
+    """Return how many of 64 keys, those that have a bit, are above one."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        key_array, id_array, start, key, own_id = args
-        some_keys = _load(context, builder, signature.args[0], key_array, start)
-        some_ids = _load(context, builder, signature.args[1], id_array, start)
+        array, among, key = args
+        vector = _load(context, builder, signature.args[0], array)
+        return _count(builder, builder.icmp_signed(">", vector, _fill(builder, key)), among)
+
+    return types.int32(keys, types.uint64, keys.dtype), codegen
+
+
+@intrinsic
+def num_around(typing: Any, keys: Any, ids: Any, among: Any, key: Any, own_id: Any) -> Any:
+    """Return how many of 64 keys, those that have a bit, are above, or equal of a lower id."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        key_array, id_array, among, key, own_id = args
+        some_keys = _load(context, builder, signature.args[0], key_array)
+        some_ids = _load(context, builder, signature.args[1], id_array)
         equal = builder.icmp_signed("==", some_keys, _fill(builder, key))
         lower = builder.icmp_signed("<", some_ids, _fill(builder, own_id))
         above = builder.icmp_signed(">", some_keys, _fill(builder, key))
-        before = builder.or_(above, builder.and_(equal, lower))
-        return builder.trunc(builder.ctpop(builder.bitcast(before, _BITS)), ir.IntType(32))
+        return _count(builder, builder.or_(above, builder.and_(equal, lower)), among)
 
-    signature = types.int32(keys, ids, types.intp, keys.dtype, types.int32)
-    return signature, codegen
+    return types.int32(keys, ids, types.uint64, keys.dtype, types.int32), codegen
 
 
 @intrinsic
