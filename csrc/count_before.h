@@ -307,26 +307,31 @@ static inline int FASTPR_NAME(collect)(const FASTPR_BITS *scores, FASTPR_BITS fi
 static inline void FASTPR_NAME(count_collected)(FASTPR_NAME(race) * self, int with_ties,
                                                 int64_t *worst, int many)
 {
+    int num = self->num_collected < FASTPR_BATCH ? self->num_collected : FASTPR_BATCH;
     if (many)
-        FASTPR_NAME(place_batch)(self, FASTPR_BATCH, with_ties, worst);
+        FASTPR_NAME(place_batch)(self, num, with_ties, worst);
     else
-        FASTPR_NAME(count_batch)(self, FASTPR_BATCH, with_ties);
-    self->num_collected -= FASTPR_BATCH;
-    memmove(self->bits, self->bits + FASTPR_BATCH, FASTPR_BATCH * sizeof *self->bits);
-    memmove(self->ids, self->ids + FASTPR_BATCH, FASTPR_BATCH * sizeof *self->ids);
+        FASTPR_NAME(count_batch)(self, num, with_ties);
+    self->num_collected -= num;
+    if (!self->num_collected)
+        return;
+    memcpy(self->bits, self->bits + FASTPR_BATCH, FASTPR_BATCH * sizeof *self->bits);
+    memcpy(self->ids, self->ids + FASTPR_BATCH, FASTPR_BATCH * sizeof *self->ids);
 }
 
 static inline void FASTPR_NAME(run_race)(FASTPR_NAME(race) * self, const FASTPR_BITS *scores,
                                          int64_t num_scores, int with_ties, int many)
 {
     int64_t worst = 0, start = 0;
+    /* k classes can put a label out, so looking at fewer is of little use */
+    int enough = self->k < FASTPR_FEW_CLASSES ? FASTPR_FEW_CLASSES
+                 : self->k < FASTPR_BATCH     ? self->k
+                                              : FASTPR_BATCH;
     for (; start + FASTPR_BATCH <= num_scores && !self->is_over; start += FASTPR_BATCH) {
         const FASTPR_BITS *block = scores + start;
-        for (size_t offset = 0; offset < FASTPR_BATCH * sizeof *block; offset += 64)
-            FASTPR_PREFETCH((const char *)block + FASTPR_BYTES_AHEAD + offset);
         self->num_collected = FASTPR_NAME(collect)(block, self->first, self->width, (int32_t)start,
                                                    self->bits, self->ids, self->num_collected);
-        if (self->num_collected >= FASTPR_BATCH)
+        if (self->num_collected >= enough)
             FASTPR_NAME(count_collected)(self, with_ties, &worst, many);
     }
     if (start < num_scores && !self->is_over) {

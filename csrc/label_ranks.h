@@ -5,8 +5,8 @@
 #include "rank_labels.h"
 
 #define FASTPR_BATCH 64
-#define FASTPR_MOST_PREFETCHED 16
-#define FASTPR_BYTES_AHEAD 2048
+#define FASTPR_MOST_PREFETCHED 128
+#define FASTPR_FEW_CLASSES 16
 
 /* With more labels, finding the place of a class among them takes less time than comparing
    it with each. */

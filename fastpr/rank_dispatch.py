@@ -48,6 +48,7 @@ class RowSource(Protocol):
     num_rows: int
     num_classes: int
     num_scores: int
+    num_labels: int
     is_sparse: bool
     readable_in_place: bool
 
@@ -64,10 +65,15 @@ class RowSource(Protocol):
         """Return the scores of some classes of a row."""
 
 
-# The most scores that one call of a kernel reads: NumPy's share of a slice is then small, and
-# so is the memory for ranks. Where rows have to be copied, it is what is copied at once.
-_SLICE_SCORES = 1 << 22
+# Scores that one call of a kernel reads: some hundred microseconds of work, so that threads
+# end together. Where rows have to be copied, it is what is copied at once.
+_SLICE_SCORES = 1 << 21
 _COPIED_SCORES = 1 << 18
+# Finishing takes a hundred microseconds for any number of rows, so that of few rows waits for
+# that of others; but not of more than this, as ranks take memory until then.
+_FEW_ROWS = 1 << 12
+_WAITING_SCORES = 1 << 28
+_WAITING_LABELS = 1 << 20
 # Rows of so many scores are cut into pieces, if there are too few of them for all threads.
 _LONG_ROW = 1 << 20
 _PIECE_SCORES = 1 << 18
@@ -111,22 +117,70 @@ def label_ranks(
             block = _rank_long_row(module, rows, row, k, with_labels, with_ties)
             combine(finish(row, row + 1, block))
         return
-    num_slices = -(-rows.num_scores // most)
-    if rows.num_scores >= parallel.MIN_PARALLEL:  # as much for each thread
-        num_slices = -(-num_slices // num_threads) * num_threads
-    length = max(1, -(-rows.num_rows // max(num_slices, 1)))
-
-    def work(index: int) -> Part:
-        start, stop = index * length, min((index + 1) * length, rows.num_rows)
-        block = _rank(module, rows, start, stop, k, with_labels, with_ties)
-        return finish(start, stop, block)
-
+    length = max(1, most // per_row)
     num_slices = -(-rows.num_rows // length)
-    if rows.num_scores >= parallel.MIN_PARALLEL:
-        parallel.run(work, num_slices, combine)
+
+    def rank(index: int) -> RankBlock:
+        start, stop = index * length, min((index + 1) * length, rows.num_rows)
+        return _rank(module, rows, start, stop, k, with_labels, with_ties)
+
+    def finish_slices(first: int, blocks: list[RankBlock]) -> Part:
+        stop = min((first + len(blocks)) * length, rows.num_rows)
+        return finish(first * length, stop, _join(blocks))
+
+    if rows.num_scores < parallel.MIN_PARALLEL:
+        if num_slices:
+            combine(finish_slices(0, [rank(index) for index in range(num_slices)]))
+    elif length >= _FEW_ROWS:
+        parallel.run(lambda index: finish_slices(index, [rank(index)]), num_slices, combine)
     else:
-        for index in range(num_slices):
-            combine(work(index))
+        _rank_together(rank, num_slices, _num_waiting(rows, length), finish_slices, combine, length)
+
+
+def _num_waiting(rows: RowSource, length: int) -> int:
+    """Return how many slices of rows of that length may wait to be finished."""
+    labels = 1 + rows.num_labels // rows.num_rows
+    scores = 1 + rows.num_scores // rows.num_rows
+    return max(1, min(_WAITING_SCORES // (scores * length), _WAITING_LABELS // (labels * length)))
+
+
+def _rank_together(
+    rank: Callable[[int], RankBlock],
+    num_slices: int,
+    num_waiting: int,
+    finish_slices: Callable[[int, list[RankBlock]], Part],
+    combine: Callable[[Part], None],
+    length: int,
+) -> None:
+    """Rank slices of few rows, and finish many of them at once."""
+    for first in range(0, num_slices, num_waiting):
+        blocks: list[RankBlock] = []
+        parallel.run(
+            lambda index, first=first: rank(first + index),  # type: ignore[misc]
+            min(num_waiting, num_slices - first),
+            blocks.append,
+        )
+        num_parts = max(1, min(parallel.get_num_threads(), len(blocks) * length // _FEW_ROWS))
+        size = -(-len(blocks) // num_parts)
+        parts = [(first + at, blocks[at : at + size]) for at in range(0, len(blocks), size)]
+        parallel.run(
+            lambda index, parts=parts: finish_slices(*parts[index]),  # type: ignore[misc]
+            len(parts),
+            combine,
+        )
+
+
+def _join(blocks: list[RankBlock]) -> RankBlock:
+    """Return the ranks of some blocks of rows as those of one."""
+    if len(blocks) == 1:
+        return blocks[0]
+    offsets = np.cumsum([0, *(len(block.ranks) for block in blocks)])
+    starts = [block.starts + offset for block, offset in zip(blocks, offsets, strict=False)]
+    num_relevant, _, *entries = zip(*blocks, strict=True)
+    joined: list[Any] = [
+        None if arrays[0] is None else np.concatenate(arrays) for arrays in entries
+    ]
+    return RankBlock(np.concatenate(num_relevant), np.concatenate(starts), *joined)
 
 
 def _rank(

@@ -127,6 +127,8 @@ class Rows:
         The number of rows, and of classes.
     num_scores : int
         The number of scores, of a sparse matrix of those that are stored.
+    num_labels : int
+        The number of labels, repeated ones and those out of range too.
     is_sparse : bool
         Whether scores are a sparse matrix; then there are no pieces of rows.
     readable_in_place : bool
@@ -153,6 +155,7 @@ class Rows:
         self.shape = shape[:-1]
         self.num_classes = shape[-1]
         self._labels = read_labels(labels, shape)
+        self.num_labels = self._labels.num_labels
         self.weights = None if weights is None else row_weights(weights, shape, self.num_rows)
 
     def _set_dense(self, predictions: Any) -> tuple[int, ...]:

@@ -150,7 +150,8 @@ def _as_numbers(kernel: str, scores: NDArray[Any]) -> NDArray[np.float64]:
         scores = scores.view(np.float16)
     elif kernel == "bf16":
         scores = (scores.astype(np.uint32) << 16).view(np.float32)
-    return scores.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # signalling NaNs
+        return scores.astype(np.float64)
 
 
 def _places(
