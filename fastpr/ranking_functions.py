@@ -14,7 +14,7 @@ from fastpr.ranking_values import (
     average_precision_of,
     check_options,
     cutoffs_of,
-    recalled_of,
+    hits_of,
 )
 from fastpr.rows import check_average
 
@@ -146,8 +146,9 @@ def precision_at_k(
     label_weights : array_like of float, shape (num_classes,), optional
         A weight for each class, finite and not negative; inverse propensities, for instance.
     average : {"micro", "rows"}, optional
-        With label weights, whether it is the quotient of the two sums, as usual, or the mean
-        over rows of such quotients. To the sums, a row without labels adds nothing.
+        Whether it is the quotient of two sums over rows, as usual with label weights, or the
+        mean over rows of such quotients, as usual without. Without label weights the sums are
+        those of labels in the top k and of k. To the sums, a row without labels adds nothing.
 
     Returns
     -------
@@ -178,7 +179,12 @@ def precision_at_k(
     0.5555555555555556
     """
     options = check_options(k, empty, ties, label_weights=label_weights)
-    summands = _scored(options, "precision", "psp", average, per_row)
+    if average != "micro" or options.label_weights is not None:
+        summands = _scored(options, "precision", "psp", average, per_row)
+    elif per_row:
+        summands = cutoffs_of(options, ("precision",), (), last=True)
+    else:
+        summands = hits_of(options, "k")
     return at_k(labels, predictions, weights, options, summands, per_row, backend)
 
 
@@ -229,7 +235,7 @@ def recall_at_k(
     """
     options = check_options(k, empty, ties)
     if check_average(average) == "micro" and not per_row:
-        summands = recalled_of(options)
+        summands = hits_of(options, "relevant")
     else:
         summands = cutoffs_of(options, ("recall",), (), last=True)
     return at_k(labels, predictions, weights, options, summands, per_row, backend)

@@ -21,8 +21,8 @@ Floats = NDArray[np.float64]
 # Takes ranks, returns values of shape (num_rows, num_values, num_cutoffs).
 Evaluate = Callable[[RankBlock], Floats]
 
-# Numbers that rows take at once in a thread: 2 MB.
-_MAX_CELLS = 1 << 18
+# Numbers that rows take at once in a thread: 1 MB.
+_MAX_CELLS = 1 << 17
 # Each is the quotient of two sums, called as it is with these endings.
 PROPENSITY_SCORED = ("psp", "psndcg")
 _PARTS = ("_hits", "_ideal")
@@ -157,14 +157,23 @@ def cutoffs_of(
     return Summands(evaluate, len(means), shape, num_cells=len(needed) * k)
 
 
-def recalled_of(options: RankingOptions) -> Summands:
-    """Return the numbers of labels of a row in the top k and in all, to be added up."""
+def hits_of(options: RankingOptions, out_of: str) -> Summands:
+    """Return the number of labels of a row in the top k, and out of how many, to be added up.
+
+    Parameters
+    ----------
+    options : RankingOptions
+        What the hits depend on.
+    out_of : {"relevant", "k"}
+        All labels of the row, or k where it has some.
+    """
 
     def evaluate(block: RankBlock) -> Floats:
         hits = find_hits(block, options.k, options.ties)
         values = np.zeros((len(block.starts), 2, 1))
         values[hits.rows, 0, 0] = hits.num_so_far  # positions ascend; the last one stays
-        values[:, 1, 0] = block.num_relevant
+        num_relevant = block.num_relevant
+        values[:, 1, 0] = num_relevant if out_of == "relevant" else options.k * (num_relevant > 0)
         return values
 
     # Of tied classes, every position below k is a hit, and takes a few numbers.

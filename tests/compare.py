@@ -1,5 +1,8 @@
 """Comparison of results, bit for bit; test_compare.py shows that it fails when it should."""
 
+import math
+from fractions import Fraction
+
 import numpy as np
 
 
@@ -27,6 +30,39 @@ def assert_same_data(actual, expected):
     assert type(actual) is type(expected), f"{type(actual)} and {type(expected)}"
     for field in expected._fields:
         assert_same_bits(getattr(actual, field), getattr(expected, field), field)
+
+
+def assert_same_fields(actual, expected, what="fields"):
+    """Fail unless two named tuples, of any types, have the same fields, bit for bit, or None."""
+    assert actual._fields == expected._fields, f"{what}: {actual._fields}, {expected._fields}"
+    for field, ours, theirs in zip(expected._fields, actual, expected, strict=True):
+        name = f"{what}: {field}"
+        assert (ours is None) == (theirs is None), f"{name}: {ours!r} and {theirs!r}"
+        if theirs is not None:
+            assert isinstance(ours, np.ndarray), f"{name}: {type(ours)}"
+            assert_same_bits(ours, theirs, name)
+
+
+def assert_rounded(actual, exact, relative=0.0, what="value"):
+    """Fail unless float64 values are fractions, correctly rounded, or within a relative error.
+
+    Parameters
+    ----------
+    actual : float or array_like of float64
+        What was computed.
+    exact : sequence of Fraction
+        What it is, in C order.
+    relative : float
+        0: the nearest float64, and no other.
+    """
+    actual = np.asarray(actual)
+    assert actual.dtype == np.float64, f"{what}: {actual.dtype}"
+    assert actual.size == len(exact), f"{what}: {actual.size} values and {len(exact)}"
+    for index, (ours, theirs) in enumerate(zip(actual.reshape(-1).tolist(), exact, strict=True)):
+        good = math.isfinite(ours) and (
+            ours == float(theirs) or abs(Fraction(ours) - theirs) <= Fraction(relative) * theirs
+        )
+        assert good, f"{what} {index}: {ours!r} and {float(theirs)!r}"
 
 
 def assert_close_sums(actual, expected, relative=1e-12):

@@ -33,15 +33,28 @@ def test_most_public_functions_have_an_example():
     for public in (
         fastpr.precision_recall_at_equal_thresholds,
         fastpr.PrecisionRecallAtEqualThresholds,
+        fastpr.average_precision_at_k,
+        fastpr.average_precision_at_top_k,
+        fastpr.precision_at_k,
+        fastpr.recall_at_k,
+        fastpr.ndcg_at_k,
+        fastpr.reciprocal_rank_at_k,
+        fastpr.hit_rate_at_k,
+        fastpr.label_ranks,
+        fastpr.AveragePrecisionAtK,
+        fastpr.RankingMetrics,
         fastpr.available_backends,
         fastpr.set_num_threads,
     ):
         assert any(test.examples for test in finder.find(public)), public
 
 
-def test_the_example_of_the_readme_prints_what_it_says():
-    text = README.read_text(encoding="utf-8")
-    part = text.split("<!-- example -->")[1].split("<!-- end -->")[0]
+EXAMPLES = README.read_text(encoding="utf-8").split("<!-- example -->")[1:]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=("thresholds", "rankings"))
+def test_the_examples_of_the_readme_print_what_they_say(example):
+    part = example.split("<!-- end -->")[0]
     code, output = re.findall(r"```(?:python|text)\n(.*?)```", part, re.DOTALL)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):

@@ -1,10 +1,14 @@
-"""The rule, its twins and the faster forms put scores into the same bins."""
+"""The rules, their twins and the faster forms agree."""
+
+from itertools import permutations
 
 import numpy as np
 import oracle
 import pytest
+from backend_rows import using
 
-from fastpr.rules import bin_index
+import fastpr
+from fastpr.rules import bin_index, outranks
 from fastpr.thresholds import SCORE_KINDS, equal_thresholds, stored_thresholds
 
 NUMBERS = (2, 3, 11, 201, 1001, 4001, 65_537)
@@ -91,3 +95,31 @@ def test_sixteen_bit_scores_are_divided_exactly():
         product = u * np.uint32(last)
         formula = (product + (product >> np.uint32(16)) + np.uint32(1)) >> np.uint32(16)
         assert (formula == product // np.uint32(65_535)).all(), last
+
+
+NAN = float("nan")
+# Best first: by score, then by id.
+RANKING = [
+    (float("inf"), 3), (1.5, 2), (1.5, 7), (5e-324, 0), (0.0, 1), (-0.0, 4), (0.0, 5),
+    (-5e-324, 6), (float("-inf"), 8), (NAN, 9), (-NAN, 10), (NAN, 11),
+]  # fmt: skip
+
+
+def test_the_order_of_a_ranking_is_total():
+    for (place, (score, own)), (other_place, (other_score, other)) in permutations(
+        enumerate(RANKING), 2
+    ):
+        assert outranks(score, own, other_score, other) == (place < other_place)
+    assert not any(outranks(score, own, score, own) for score, own in RANKING)
+
+
+def test_every_backend_ranks_by_the_rule(row):
+    scores = np.empty(len(RANKING))
+    for score, own in RANKING:
+        scores[own] = score
+    with using(row) as backend:
+        found = fastpr.label_ranks(
+            [range(len(RANKING))], scores[np.newaxis], len(RANKING), backend=backend
+        )
+    assert found.labels.tolist() == [own for _, own in RANKING]
+    assert found.ranks.tolist() == list(range(len(RANKING)))
