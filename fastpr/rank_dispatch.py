@@ -70,8 +70,9 @@ class RowSource(Protocol):
 _SLICE_SCORES = 1 << 21
 _COPIED_SCORES = 1 << 18
 # Finishing takes a hundred microseconds for any number of rows, so that of few rows waits for
-# that of others; but not of more than this, as ranks take memory until then.
-_FEW_ROWS = 1 << 12
+# that of others, and is done in one thread: NumPy in several, all at once, would mostly wait
+# for the interpreter. But not more than this waits, as ranks take memory until then.
+_FEW_ROWS = 1 << 10
 _WAITING_SCORES = 1 << 28
 _WAITING_LABELS = 1 << 20
 # Rows of so many scores are cut into pieces, if there are too few of them for all threads.
@@ -134,7 +135,7 @@ def label_ranks(
     elif length >= _FEW_ROWS:
         parallel.run(lambda index: finish_slices(index, [rank(index)]), num_slices, combine)
     else:
-        _rank_together(rank, num_slices, _num_waiting(rows, length), finish_slices, combine, length)
+        _rank_together(rank, num_slices, _num_waiting(rows, length), finish_slices, combine)
 
 
 def _num_waiting(rows: RowSource, length: int) -> int:
@@ -150,7 +151,6 @@ def _rank_together(
     num_waiting: int,
     finish_slices: Callable[[int, list[RankBlock]], Part],
     combine: Callable[[Part], None],
-    length: int,
 ) -> None:
     """Rank slices of few rows, and finish many of them at once."""
     for first in range(0, num_slices, num_waiting):
@@ -160,14 +160,7 @@ def _rank_together(
             min(num_waiting, num_slices - first),
             blocks.append,
         )
-        num_parts = max(1, min(parallel.get_num_threads(), len(blocks) * length // _FEW_ROWS))
-        size = -(-len(blocks) // num_parts)
-        parts = [(first + at, blocks[at : at + size]) for at in range(0, len(blocks), size)]
-        parallel.run(
-            lambda index, parts=parts: finish_slices(*parts[index]),  # type: ignore[misc]
-            len(parts),
-            combine,
-        )
+        combine(finish_slices(first, blocks))
 
 
 def _join(blocks: list[RankBlock]) -> RankBlock:

@@ -272,18 +272,6 @@ def test_what_offers_dlpack_is_not_copied() -> None:
     assert np.shares_memory(block.labels, ids)
 
 
-def test_torch_tensors_are_not_copied() -> None:
-    torch = pytest.importorskip("torch")
-    scores, ids = torch.rand(2, 5).bfloat16().requires_grad_(), torch.tensor([[0], [3]])
-    rows = Rows(ids, scores, torch.tensor([1.0, 2.0]))
-    assert rows.kernel == "bf16"
-    bits = scores.detach().view(torch.int16).numpy()
-    assert np.shares_memory(rows.block(0, 2).scores, bits)
-    assert np.shares_memory(rows.block(0, 2).labels, ids.numpy())
-    assert row_labels(Rows(list(ids), scores)) == [[0], [3]]
-    assert row_labels(Rows((torch.tensor([0, 1, 2]), ids[:, 0]), scores)) == [[0], [3]]
-
-
 def test_only_rows_that_are_asked_for_are_copied() -> None:
     scores = some_scores((2, 1000, 1000))
     ids = np.zeros((2, 1000, 100), ">i4")

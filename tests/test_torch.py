@@ -7,9 +7,11 @@ import numpy as np
 import oracle
 import pytest
 from compare import assert_same_bits, assert_same_data
+from read_rows import row_labels
 
 import fastpr
 from fastpr.curve import precision_recall
+from fastpr.rows import Rows
 
 torch = pytest.importorskip("torch")
 
@@ -93,6 +95,45 @@ for backend in fastpr.available_backends():
         state = fastpr.PrecisionRecallAtEqualThresholds(invalid="drop", backend=backend)
         state.update([0, 0, 1, 1], values)
         assert (state.num_dropped, state.num_samples) == (1, 3), (backend, state)
+print("same")
+"""
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "same", done.stderr
+
+
+def test_rows_of_tensors_are_read_where_they_are():
+    scores, ids = torch.rand(2, 5).bfloat16().requires_grad_(), torch.tensor([[0], [3]])
+    rows = Rows(ids, scores, torch.tensor([1.0, 2.0]))
+    assert rows.kernel == "bf16"
+    bits = scores.detach().view(torch.int16).numpy()
+    assert np.shares_memory(rows.block(0, 2).scores, bits)
+    assert np.shares_memory(rows.block(0, 2).labels, ids.numpy())
+    assert row_labels(Rows(list(ids), scores)) == [[0], [3]]
+    assert row_labels(Rows((torch.tensor([0, 1, 2]), ids[:, 0]), scores)) == [[0], [3]]
+    ranks = fastpr.label_ranks(ids, scores, 5).ranks.tolist()
+    values = scores.detach().float()
+    assert ranks == [int((row > row[i]).sum()) for row, i in zip(values, (0, 3), strict=True)]
+
+
+def test_flushing_denormals_changes_no_rank():
+    program = """
+import numpy as np, torch, fastpr
+rows = [
+    np.array([[0.0, -1e-45, 1e-45, -0.0, 2e-45, 0.0]], np.float32),
+    np.array([[0.0, -5e-324, 5e-324, -0.0, 1e-323, 0.0]]),
+    np.array([[0, 0x8001, 1, 0x8000, 2, 0]], np.uint16).view(np.float16),
+]
+assert torch.set_flush_denormal(True)
+for backend in fastpr.available_backends():
+    if backend == "reference":
+        continue
+    for scores in rows:
+        wide = np.repeat(scores, 100, axis=1)  # not a short row
+        found = fastpr.label_ranks([range(6)], scores, 6, backend=backend)
+        assert found.labels.tolist() == [4, 2, 0, 3, 5, 1], (backend, scores.dtype)
+        found = fastpr.label_ranks([range(0, 600, 100)], wide, 600, backend=backend)
+        assert found.ranks.tolist() == [0, 100, 200, 300, 400, 500], (backend, scores.dtype)
+        assert found.labels.tolist() == [400, 200, 0, 300, 500, 100], (backend, scores.dtype)
 print("same")
 """
     done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True)
