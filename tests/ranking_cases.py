@@ -106,6 +106,21 @@ def _many_rows():
         yield Case(f"{kind}, many short rows", labels, scores, 5, labels.tolist())
 
 
+def _many_label_cases():
+    """Hundreds of labels in no order, some of them repeated, with k among them, and many ties."""
+    for kind in ("uint8", "float32", "float64"):
+        rng = np.random.default_rng(9)
+        scores = rng.integers(0, 60, (5, 2500)).astype(dtype_of(kind))
+        scores[0] = np.arange(2500) % 59
+        for num_labels, cutoffs in ((70, (40, 60)), (250, (10, 200)), (700, (300, 450))):
+            labels = rng.integers(-3, 2600, (5, num_labels))
+            for k in cutoffs:
+                yield Case(
+                    f"{kind}, {num_labels} labels and repeated ones, k={k}",
+                    labels, scores, k, labels.tolist(),
+                )  # fmt: skip
+
+
 # ---- what labels and scores can be passed as ----
 
 
@@ -356,7 +371,7 @@ LONG_CASES: dict[str, Callable[[], LongCase]] = dict([
 CASES = {
     case.name: case
     for cases in (
-        _adversarial_cases, _model_cases, _many_rows, _label_cases, _score_cases,
+        _adversarial_cases, _model_cases, _many_label_cases, _many_rows, _label_cases, _score_cases,
         _sparse_score_cases,
     )
     for case in cases()

@@ -119,7 +119,7 @@ def test_flushing_denormals_changes_no_rank():
     program = """
 import numpy as np, torch, fastpr
 rows = [
-    np.array([[0.0, -1e-45, 1e-45, -0.0, 2e-45, 0.0]], np.float32),
+    np.array([[0.0, -1e-45, 1e-45, -0.0, 3e-45, 0.0]], np.float32),
     np.array([[0.0, -5e-324, 5e-324, -0.0, 1e-323, 0.0]]),
     np.array([[0, 0x8001, 1, 0x8000, 2, 0]], np.uint16).view(np.float16),
 ]
