@@ -7,9 +7,9 @@
 
    A row is read once, in blocks of 64. A class that is below the worst label still in the
    running changes nothing, and one unsigned comparison of its bits says so. The few others
-   are collected, and 64 of them at a time are compared with all labels in registers. A
-   label that has k classes before it is out, and the next worst raises the bar; with no
-   label left, the rest of the row is not read. */
+   are collected, and up to 64 of them at a time are compared with all labels. A label that
+   has k classes before it is out, and the next worst raises the bar; with no label left, the
+   rest of the row is not read. */
 
 #define FASTPR_SIGN ((FASTPR_BITS)((FASTPR_BITS)1 << (8 * sizeof(FASTPR_BITS) - 1)))
 #define FASTPR_LARGEST ((FASTPR_BITS) ~(FASTPR_BITS)0)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastpr import rank_dispatch
 from fastpr.arrays import as_float64, check_weight_values, weight_array
 from fastpr.curve import ratio
-from fastpr.hits import find_hits
+from fastpr.hits import find_hits, rows_of
 from fastpr.rank_dispatch import RankBlock
 from fastpr.ranking import average_precision, cutoff_values
 from fastpr.row_sums import NO_ROWS, RowSums, ratios
@@ -279,7 +279,7 @@ class Summation:
         at_once = max(1, _MAX_CELLS // self._summands.num_cells)
         for first in range(start, stop, at_once):
             last = min(first + at_once, stop)
-            part = _rows_of(block, first - start, last - start)
+            part = rows_of(block, first - start, last - start)
             weights = None if self._weights is None else self._weights[first:last]
             is_empty = part.num_relevant == 0
             if self._options.empty == "raise":
@@ -311,16 +311,6 @@ class Summation:
                 "weight of 0 for such rows, or empty='skip' to leave them out and count them"
             )
         self.total = self.total.plus(total)
-
-
-def _rows_of(block: RankBlock, first: int, last: int) -> RankBlock:
-    """Return some rows of a block, at least one, as views."""
-    if last - first == len(block.starts):
-        return block
-    start = int(block.starts[first])
-    entries = slice(start, int(block.starts[last - 1] + block.num_relevant[last - 1]))
-    parts: list[Any] = [None if part is None else part[entries] for part in block[2:]]
-    return RankBlock(block.num_relevant[first:last], block.starts[first:last] - start, *parts)
 
 
 # ---- results ----

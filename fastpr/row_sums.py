@@ -10,18 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.counts import MAX_COUNT
-from fastpr.exact import UNIT_EXPONENT, exact_sums, from_limbs, quotient, to_limbs
+from fastpr.exact import MAX_LIMBS, UNIT_EXPONENT, exact_sums, from_limbs, quotient, to_limbs
 from fastpr.storage import unpack_tables
 
 Totals = NDArray[np.object_]  # of Python integers, in units of 2**-1074
 
 # The entries of the header of a saved state, but for the bool has_totals.
-_MAX_LIMBS = 34
 _MOST = {
     "num_rows": MAX_COUNT,
     "num_empty": MAX_COUNT,
-    "first_limb": _MAX_LIMBS,
-    "num_limbs": _MAX_LIMBS,
+    "first_limb": MAX_LIMBS,
+    "num_limbs": MAX_LIMBS,
 }
 SAVED_ENTRIES = frozenset({*_MOST, "has_totals"})
 _ONE = 1 << -UNIT_EXPONENT

@@ -1,7 +1,7 @@
 """The Numba form of ``csrc/count_before.h``, which says how ranks are counted.
 
 Scores are unsigned integers, the bits of floats; a key is a signed integer in the order of the
-scores. Loops that are to become vectors run over slices of a constant length.
+scores. Comparisons of 64 at once are those of ``numba_vectors.py``.
 """
 
 from __future__ import annotations
