@@ -24,8 +24,12 @@ _MODULES = {
     "c": "fastpr.backends.c",
     "numba": "fastpr.backends.numba_cpu",
     "reference": "fastpr.backends.reference",
+    "cuda": "fastpr.backends.cuda",
 }
 BACKEND_NAMES = tuple(_MODULES)
+# Reads the memory of devices. Arrays on the host it has to copy, so it gets these only by name.
+DEVICE_BACKEND = "cuda"
+_HOST_BACKENDS = tuple(name for name in BACKEND_NAMES if name != DEVICE_BACKEND)
 
 
 _INT64, _FLOAT64 = np.dtype(np.int64), np.dtype(np.float64)
@@ -53,14 +57,16 @@ def _load(name: str) -> Backend:
 
 
 def available_backends() -> list[str]:
-    """Return the names of the backends that work here, the fastest first.
+    """Return the names of the backends that work here, the fastest first, and then "cuda".
 
-    Every backend is loaded to find out, so the first call can take a second.
+    Every backend is loaded to find out, so the first call can take a second, and initialises
+    CUDA where there is a GPU: a process that is going to fork, and to use CUDA in its children,
+    should not ask.
 
     Returns
     -------
     list of str
-        A part of ``["c", "numba", "reference"]``.
+        A part of ``["c", "numba", "reference", "cuda"]``.
 
     Examples
     --------
@@ -89,6 +95,25 @@ def check_backend(backend: str | None) -> str | None:
     )
 
 
+def named_backend(backend: str | None) -> str | None:
+    """Return the name in an argument or in FASTPR_BACKEND, or None if there is none.
+
+    Raises
+    ------
+    ValueError
+        If the name is not that of a backend.
+    """
+    name = backend
+    if name is None or check_backend(name) == "auto":
+        name = os.environ.get("FASTPR_BACKEND") or "auto"
+        if name != "auto" and name not in BACKEND_NAMES:
+            raise ValueError(
+                f"the environment variable FASTPR_BACKEND must be one of "
+                f"{', '.join(('auto', *BACKEND_NAMES))}, got {name!r}"
+            )
+    return None if name == "auto" else name
+
+
 def choose_backend(backend: str | None = None) -> tuple[str, Backend]:
     """Return the backend for host arrays: as named, by FASTPR_BACKEND, or the fastest here.
 
@@ -96,7 +121,7 @@ def choose_backend(backend: str | None = None) -> tuple[str, Backend]:
     ----------
     backend : str, optional
         A name; None or "auto" to leave the choice to the environment variable
-        FASTPR_BACKEND, and then to what is there.
+        FASTPR_BACKEND, and then to what is there. "cuda" is only chosen by name.
 
     Returns
     -------
@@ -110,15 +135,8 @@ def choose_backend(backend: str | None = None) -> tuple[str, Backend]:
     ValueError
         If the name is not that of a backend.
     """
-    name = backend
-    if name is None or check_backend(name) == "auto":
-        name = os.environ.get("FASTPR_BACKEND") or "auto"
-        if name != "auto" and name not in BACKEND_NAMES:
-            raise ValueError(
-                f"the environment variable FASTPR_BACKEND must be one of "
-                f"{', '.join(('auto', *BACKEND_NAMES))}, got {name!r}"
-            )
-    if name != "auto":
+    name = named_backend(backend)
+    if name is not None:
         try:
             return name, _load(name)
         except ImportError as error:
@@ -126,7 +144,7 @@ def choose_backend(backend: str | None = None) -> tuple[str, Backend]:
                 f"backend {name!r} is not available: {error} "
                 f"(available: {', '.join(available_backends())})"
             ) from None
-    for candidate in BACKEND_NAMES:
+    for candidate in _HOST_BACKENDS:
         try:
             return candidate, _load(candidate)
         except ImportError:
@@ -201,7 +219,9 @@ def _count(
 
 
 def doctor(file: IO[str] | None = None) -> None:
-    """Print what is there, which backend host arrays get, and why.
+    """Print what is there, which backend arrays get, and why.
+
+    Initialises CUDA, where there is a GPU, to look for it.
 
     Parameters
     ----------
@@ -220,7 +240,7 @@ def doctor(file: IO[str] | None = None) -> None:
         f"{platform.system()} {platform.machine()}",
         f"threads: {threads} (FASTPR_NUM_THREADS="
         f"{os.environ.get('FASTPR_NUM_THREADS', 'not set')})",
-        "backends, the fastest first:",
+        "backends for arrays on the host, the fastest first, and for those on a device:",
     ]
     available = available_backends()
     for name in BACKEND_NAMES:
@@ -234,4 +254,8 @@ def doctor(file: IO[str] | None = None) -> None:
         named = os.environ.get("FASTPR_BACKEND", "auto") not in ("", "auto")
         reason = "FASTPR_BACKEND says so" if named else "the fastest that is there"
         lines.append(f"host arrays: {chosen} ({reason})")
+    if DEVICE_BACKEND in available:
+        lines.append(f"device arrays: {DEVICE_BACKEND} (where they are)")
+    else:
+        lines.append("device arrays: no backend; copy them to the host")
     print("\n".join(lines), file=out)
