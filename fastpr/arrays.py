@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastpr.device_arrays import HOST, place_of
 from fastpr.dispatch import BackendUnavailable
 
 Array = NDArray[Any]
@@ -18,8 +19,6 @@ Array = NDArray[Any]
 CHUNK = 16_384
 # Bits of ndarray.flags.num (NPY_ARRAY_* in NumPy's C API).
 C_CONTIGUOUS, F_CONTIGUOUS, ALIGNED = 0x1, 0x2, 0x100
-# kDLCPU, kDLCUDAHost and kDLROCMHost of DLPack.
-_DLPACK_HOST = (1, 3, 11)
 _WEIGH_NOTHING = (
     "pass their .filled(0) and weights of ~numpy.ma.getmaskarray(...), so that masked samples "
     "weigh 0"
@@ -57,15 +56,11 @@ def host_array(value: Any, name: str, if_masked: str = _WEIGH_NOTHING) -> tuple[
 
 
 def _foreign_array(value: Any, name: str, if_masked: str) -> Any:
+    if (place := place_of(value)) != HOST:
+        raise _not_on_host(name, place)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
         return _torch_array(torch, value, name)
-    if hasattr(value, "__cuda_array_interface__"):
-        raise _not_on_host(name, "a CUDA device")
-    if hasattr(value, "__dlpack_device__"):
-        device_type, device_id = value.__dlpack_device__()
-        if device_type not in _DLPACK_HOST:
-            raise _not_on_host(name, f"DLPack device {int(device_type)}:{device_id}")
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} are a masked array; {if_masked}")
     try:
@@ -79,8 +74,6 @@ def _foreign_array(value: Any, name: str, if_masked: str) -> Any:
 
 
 def _torch_array(torch: Any, tensor: Any, name: str) -> Any:
-    if tensor.device.type != "cpu":
-        raise _not_on_host(name, str(tensor.device))
     if tensor.layout != torch.strided:
         raise TypeError(f"{name} are a sparse tensor ({tensor.layout}); pass a dense one")
     tensor = tensor.detach()
@@ -91,8 +84,8 @@ def _torch_array(torch: Any, tensor: Any, name: str) -> Any:
 
 def _not_on_host(name: str, place: str) -> BackendUnavailable:
     return BackendUnavailable(
-        f"{name} are on {place}, and no backend of this version reads device memory; "
-        "copy them to the host first, with .cpu() for instance"
+        f"{name} are on {place}, and are not read there; copy them to the host first, with "
+        ".cpu() for instance"
     )
 
 
@@ -101,9 +94,14 @@ def weight_array(
 ) -> tuple[Array, bool]:
     """Return `host_array` of weights, if their dtype is one of real numbers or bool."""
     array, is_bfloat16 = host_array(weights, name, if_masked)
-    if not is_bfloat16 and array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} have dtype {array.dtype}; pass real numbers or bool")
+    check_weight_dtype(array.dtype, is_bfloat16, name)
     return array, is_bfloat16
+
+
+def check_weight_dtype(dtype: np.dtype[Any], is_bfloat16: bool, name: str = "weights") -> None:
+    """Raise TypeError if a dtype is not one of real numbers or bool."""
+    if not is_bfloat16 and dtype.kind not in "biuf":
+        raise TypeError(f"{name} have dtype {dtype}; pass real numbers or bool")
 
 
 def as_float64(weights: Array, is_bfloat16: bool) -> NDArray[np.float64]:
@@ -126,10 +124,16 @@ def check_weight_values(
     first = first_bad(weights, is_bad)
     if first is not None:
         first = as_float64(np.asarray(first[0]).reshape(1), is_bfloat16)[0], first[1]
-        raise ValueError(
-            f"{name} must be finite and not negative ({found(first)}); pass 0 to leave "
-            f"{left_out} out"
-        )
+        raise ValueError(bad_weights(first, name, left_out))
+
+
+def bad_weights(
+    first: tuple[Any, str] | None, name: str = "weights", left_out: str = "samples"
+) -> str:
+    """Return the message about weights of which one is negative or not finite."""
+    return (
+        f"{name} must be finite and not negative ({found(first)}); pass 0 to leave {left_out} out"
+    )
 
 
 def first_bad(array: Array, is_bad: Callable[[Array], Array]) -> tuple[Any, str] | None:

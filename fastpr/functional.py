@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike
 from fastpr import curve, dispatch
 from fastpr.counts import ScoreCounts, check_finite_sums
 from fastpr.curve import PrecisionRecallData
+from fastpr.device_counts import count_on_device
+from fastpr.device_samples import DeviceSamples, read_samples
 from fastpr.inputs import Samples
 from fastpr.thresholds import check_num_thresholds, stored_thresholds
 
@@ -27,8 +29,17 @@ def count_scores(
     invalid: str,
     backend: str | None,
 ) -> ScoreCounts:
-    """Check, count and report: all that an update does before it is committed."""
-    samples = Samples(labels, predictions, weights)
+    """Check, count and report, wherever the samples are."""
+    samples = read_samples(labels, predictions, weights, backend)
+    if isinstance(samples, DeviceSamples):
+        return count_on_device(samples, num_thresholds, invalid)
+    return count_on_host(samples, num_thresholds, invalid, backend)
+
+
+def count_on_host(
+    samples: Samples, num_thresholds: int, invalid: str, backend: str | None
+) -> ScoreCounts:
+    """Count samples, and raise what is wrong with them."""
     thresholds = stored_thresholds(num_thresholds, samples.kind)
     table, report = dispatch.score_histogram(samples, thresholds, backend)
     num_dropped = samples.check(report, invalid)
@@ -65,24 +76,27 @@ def precision_recall_at_equal_thresholds(
     Parameters
     ----------
     labels : array_like of bool or int
-        True labels: bool, or integers 0 and 1. Same shape as `predictions`.
+        True labels: bool, or integers 0 and 1. Same shape as `predictions`, and the same
+        place.
     predictions : array_like of float16, bfloat16, float32, float64, uint8 or uint16
         Scores in [0, 1], of any shape. Integer scores stand for ``u / (2**bits - 1)``.
-        NumPy arrays, torch tensors on the CPU, and whatever offers the buffer protocol,
-        ``__array_interface__`` or DLPack are read where they are.
+        NumPy arrays, torch tensors, CuPy, JAX and Numba arrays, and whatever offers the
+        buffer protocol, ``__array_interface__``, ``__cuda_array_interface__`` or DLPack are
+        read where they are, on the host or on a CUDA device.
     weights : array_like of float, int or bool, optional
         Weights that broadcast to the shape of `predictions`, finite and not negative. A
         weight of 0 masks a sample, whose score and label are still checked. A scalar
-        multiplies the counts.
+        multiplies the counts. Arrays of them are where the predictions are; a number can
+        always be on the host.
     num_thresholds : int, default 201
         The number of thresholds, in [2, 65537].
     zero_division : {0.0, 1.0, nan}, default 0.0
         The precision or recall whose denominator is 0.
     invalid : {"raise", "drop"}, default "raise"
         Whether scores below 0, above 1, infinite or NaN are an error or left out.
-    backend : {"auto", "c", "numba", "reference"}, optional
-        Which kernels count; by default FASTPR_BACKEND, or the fastest that is there. All
-        give the same integers.
+    backend : {"auto", "c", "numba", "cuda", "reference"}, optional
+        Which kernels count; by default FASTPR_BACKEND, or those of the device where the
+        arrays are, of the host the fastest. All give the same integers.
 
     Returns
     -------
@@ -94,13 +108,14 @@ def precision_recall_at_equal_thresholds(
     ------
     ValueError
         If shapes differ, labels are not 0 or 1, scores are not in [0, 1], weights do not
-        broadcast or are negative or not finite, or an option is out of range.
+        broadcast or are negative or not finite, arrays are in different places, a host
+        backend is named for arrays on a device, or an option is out of range.
     TypeError
         If a dtype is not one of those above.
     OverflowError
         If the sum of the weights is not finite.
     BackendUnavailable
-        If the backend that was named does not work here.
+        If the backend that was named, or that of the device, does not work here.
 
     See Also
     --------

@@ -35,21 +35,104 @@ Block = tuple[Array, ...]
 _MIN_ROW = 32_768
 
 _KIND_OF_DTYPE = {np.dtype(kind.name): kind for kind in SCORE_KINDS if kind is not BFLOAT16}
+_BOOLS = np.dtype(np.uint8)
 _KERNEL_WEIGHTS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def score_kind(dtype: np.dtype[Any], is_bfloat16: bool) -> ScoreKind:
+    """Return how scores of a dtype are compared; TypeError if they are not scores."""
+    if is_bfloat16:
+        return BFLOAT16
+    kind = _KIND_OF_DTYPE.get(dtype)
+    if kind is None and dtype.kind in "fu":
+        kind = _KIND_OF_DTYPE.get(dtype.newbyteorder("="))
+    if kind is None:
+        raise TypeError(
+            f"predictions have dtype {dtype}; pass scores in [0, 1] as float16, bfloat16, "
+            "float32 or float64, or uint8 or uint16 that stand for u / (2**bits - 1)"
+        )
+    return kind
+
+
+def kernel_labels(dtype: np.dtype[Any], is_bfloat16: bool) -> np.dtype[Any] | str:
+    """Return as what kernels read labels of a dtype; TypeError if they are not labels.
+
+    That is uint8 for bool, of which every byte is a label, and signed integers.
+    """
+    if dtype.kind == "b":
+        return _BOOLS
+    if dtype.kind == "i":
+        return dtype
+    if dtype.kind == "u" and not is_bfloat16:
+        signed: str = dtype.str.replace("u", "i")
+        return signed
+    raise TypeError(
+        f"labels have dtype {'bfloat16' if is_bfloat16 else dtype}; pass bool labels, or "
+        "integers 0 and 1 (labels > 0, for instance)"
+    )
+
+
+def check_shapes(labels: tuple[int, ...], predictions: tuple[int, ...]) -> None:
+    """Raise ValueError if the two shapes differ."""
+    if labels != predictions:
+        raise ValueError(
+            f"labels of shape {labels} and predictions of shape {predictions} "
+            "must have the same shape"
+        )
+
+
+def check_broadcast(weights: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """Raise ValueError if weights of a shape do not broadcast to that of the predictions."""
+    trailing = shape[len(shape) - len(weights) :] if len(weights) <= len(shape) else None
+    if trailing is None or any(
+        ours not in (1, theirs) for ours, theirs in zip(weights, trailing, strict=True)
+    ):
+        raise ValueError(
+            f"weights of shape {weights} do not broadcast to predictions of shape {shape}; "
+            "each of their dimensions, counted from the last, must be 1 or equal"
+        )
+
+
+# ---- messages about samples, whoever has found them ----
+
+# The first value, and its index as text.
+First = tuple[Any, str] | None
+
+
+def bad_labels(first: First) -> str:
+    """Return the message about labels of which one is neither 0 nor 1."""
+    return (
+        f"labels hold values other than 0 and 1 ({found(first)}); pass labels > 0, "
+        "and weights of 0 where samples are to be ignored"
+    )
+
+
+def bad_scores(num_invalid: int, first: First, kind: ScoreKind) -> str:
+    """Return the message about scores that are not in [0, 1]; the first is as it is stored."""
+    if first is not None:
+        first = _decoded(first[0], kind), first[1]
+    noun = "value that is" if num_invalid == 1 else "values that are"
+    return (
+        f"predictions hold {num_invalid} {noun} not in [0, 1] ({found(first)}); pass "
+        "probabilities (of logits, the sigmoid), or invalid='drop' to leave such "
+        "samples out and count them"
+    )
+
+
+def _decoded(score: Any, kind: ScoreKind) -> Any:
+    if kind is FLOAT16:
+        return score.view(np.float16)
+    if kind is BFLOAT16:
+        return (np.uint32(score) << np.uint32(16)).view(np.float32)
+    return score
+
+
+# ---- arrays on the host ----
 
 
 def _score_array(predictions: ArrayLike) -> tuple[Array, ScoreKind]:
     array, is_bfloat16 = host_array(predictions, "predictions")
-    if is_bfloat16:
-        return array, BFLOAT16
-    kind = _KIND_OF_DTYPE.get(array.dtype)
-    if kind is None and array.dtype.kind in "fu":
-        kind = _KIND_OF_DTYPE.get(array.dtype.newbyteorder("="))
-    if kind is None:
-        raise TypeError(
-            f"predictions have dtype {array.dtype}; pass scores in [0, 1] as float16, bfloat16, "
-            "float32 or float64, or uint8 or uint16 that stand for u / (2**bits - 1)"
-        )
+    kind = score_kind(array.dtype, is_bfloat16)
     if kind is FLOAT16:
         array = array.view(array.dtype.str.replace("f", "u"))
     return array, kind
@@ -57,30 +140,10 @@ def _score_array(predictions: ArrayLike) -> tuple[Array, ScoreKind]:
 
 def _label_array(labels: ArrayLike) -> Array:
     array, is_bfloat16 = host_array(labels, "labels")
-    kind = array.dtype.kind
-    if kind == "b":
-        return array.view(np.uint8)
-    if kind == "i":
-        return array
-    if kind == "u" and not is_bfloat16:
-        return array.view(array.dtype.str.replace("u", "i"))
-    if array.size == 0 and isinstance(labels, (list, tuple)):
+    if array.size == 0 and isinstance(labels, (list, tuple)) and array.dtype.kind not in "biu":
         return np.zeros(array.shape, np.uint8)  # [] has no dtype of its own
-    raise TypeError(
-        f"labels have dtype {'bfloat16' if is_bfloat16 else array.dtype}; pass bool labels, or "
-        "integers 0 and 1 (labels > 0, for instance)"
-    )
-
-
-def _check_broadcast(weights: Array, shape: tuple[int, ...]) -> None:
-    trailing = shape[len(shape) - weights.ndim :] if weights.ndim <= len(shape) else None
-    if trailing is None or any(
-        ours not in (1, theirs) for ours, theirs in zip(weights.shape, trailing, strict=True)
-    ):
-        raise ValueError(
-            f"weights of shape {weights.shape} do not broadcast to predictions of shape {shape}; "
-            "each of their dimensions, counted from the last, must be 1 or equal"
-        )
+    dtype = kernel_labels(array.dtype, is_bfloat16)
+    return array if dtype is array.dtype else array.view(dtype)
 
 
 def _suffix_length(array: Array) -> int:
@@ -120,11 +183,7 @@ class Samples:
     def __init__(self, labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None):
         scores, self.kind = _score_array(predictions)
         label_array = _label_array(labels)
-        if label_array.shape != scores.shape:
-            raise ValueError(
-                f"labels of shape {label_array.shape} and predictions of shape {scores.shape} "
-                "must have the same shape"
-            )
+        check_shapes(label_array.shape, scores.shape)
         self._scores = scores
         self._labels = label_array
         self._given_labels = labels
@@ -141,7 +200,7 @@ class Samples:
 
     def _set_weights(self, weights: ArrayLike) -> None:
         array, is_bfloat16 = weight_array(weights)
-        _check_broadcast(array, self._scores.shape)
+        check_broadcast(array.shape, self._scores.shape)
         self._weights_are_bfloat16 = is_bfloat16
         if array.size == 1 or self._scores.size == 0:
             check_weight_values(array, is_bfloat16)  # no kernel is going to
@@ -241,39 +300,22 @@ class Samples:
         ValueError
             With the first position of what is wrong.
         """
-        num_invalid, bad_labels, bad_weights = report.tolist()
-        if not (num_invalid or bad_labels or bad_weights):
+        num_invalid, num_bad_labels, num_bad_weights = report.tolist()
+        if not (num_invalid or num_bad_labels or num_bad_weights):
             return 0
-        if bad_labels:
+        if num_bad_labels:
             given, _ = host_array(self._given_labels, "labels")  # unsigned ones were viewed signed
             first = first_bad(given, lambda chunk: (chunk != 0) & (chunk != 1))
-            raise ValueError(
-                f"labels hold values other than 0 and 1 ({found(first)}); pass labels > 0, "
-                "and weights of 0 where samples are to be ignored"
-            )
-        if bad_weights and self._weights is not None:
+            raise ValueError(bad_labels(first))
+        if num_bad_weights and self._weights is not None:
             check_weight_values(self._weights, self._weights_are_bfloat16)
             raise ValueError(f"weights must be finite and not negative ({found(None)})")
         if num_invalid and invalid == "raise":
             first = first_bad(self._scores, self._is_invalid)
-            if first is not None:
-                first = self._decoded(first[0]), first[1]
-            noun = "value that is" if num_invalid == 1 else "values that are"
-            raise ValueError(
-                f"predictions hold {num_invalid} {noun} not in [0, 1] ({found(first)}); pass "
-                "probabilities (of logits, the sigmoid), or invalid='drop' to leave such "
-                "samples out and count them"
-            )
+            raise ValueError(bad_scores(num_invalid, first, self.kind))
         return int(num_invalid)
 
     def _is_invalid(self, scores: Array) -> Any:
         if self.kernel == "half":
             return (scores > self.kind.one) & (scores != MINUS_ZERO_HALF)
         return ~((scores >= 0) & (scores <= 1))
-
-    def _decoded(self, score: Any) -> Any:
-        if self.kind is FLOAT16:
-            return score.view(np.float16)
-        if self.kind is BFLOAT16:
-            return (np.uint32(score) << np.uint32(16)).view(np.float32)
-        return score

@@ -95,7 +95,7 @@ def _signed(ids: Array) -> tuple[Array, np.dtype[Any]]:
     return ids, _INT64 if dtype.itemsize == 4 else _INT32
 
 
-class _Ranked(NamedTuple):
+class Ranked(NamedTuple):
     """What labels have to go with."""
 
     name: str
@@ -107,6 +107,7 @@ class _Ranked(NamedTuple):
 
     @property
     def lead(self) -> tuple[int, ...]:
+        """The leading dimensions."""
         return self.shape[:-1]
 
 
@@ -136,24 +137,29 @@ def read_labels(
     TypeError
         If they are not integers.
     """
-    ranked = _Ranked(name, shape, shape[-1] if num_classes is None else num_classes)
+    ranked = Ranked(name, shape, shape[-1] if num_classes is None else num_classes)
     if type(labels) is not np.ndarray:
-        if isinstance(labels, tuple) and _is_pair(labels):
+        if isinstance(labels, tuple) and is_pair(labels):
             return _pair(labels[0], labels[1], ranked)
         if isinstance(labels, (list, tuple)):
             return _listed(labels, ranked)
         if is_sparse(labels):
             return _sparse(labels, ranked)
     ids = _integers(labels, "labels")
-    lead = shape[:-1]
-    if ids.shape == lead:
-        return EqualLabels(ids[..., np.newaxis])
-    if ids.ndim != len(shape) or ids.shape[:-1] != lead:
+    return EqualLabels(ids[..., np.newaxis] if is_one_a_row(ids.shape, ranked) else ids)
+
+
+def is_one_a_row(shape: tuple[int, ...], ranked: Ranked) -> bool:
+    """Return whether labels of a shape are one a row, and not rows; ValueError if neither."""
+    lead = ranked.lead
+    if shape == lead:
+        return True
+    if len(shape) != len(lead) + 1 or shape[:-1] != lead:
         raise ValueError(
-            f"labels of shape {ids.shape} do not go with {ranked}; pass shape "
+            f"labels of shape {shape} do not go with {ranked}; pass shape "
             f"{_text(*lead, 'num_labels')}, or {lead} for one label a row"
         )
-    return EqualLabels(ids)
+    return False
 
 
 def _text(*sizes: int | str) -> str:
@@ -162,11 +168,18 @@ def _text(*sizes: int | str) -> str:
 
 def _integers(value: Any, name: str) -> Array:
     array, is_bfloat16 = host_array(value, name, "pass their .filled(-1), which is no class")
-    dtype = array.dtype
+    dtype = label_dtype(array.dtype, is_bfloat16, array.size, name)
+    return array if dtype == array.dtype else np.zeros(array.shape, dtype)
+
+
+def label_dtype(
+    dtype: np.dtype[Any], is_bfloat16: bool, num_labels: int, name: str
+) -> np.dtype[Any]:
+    """Return the dtype of integers that labels have; TypeError if they are not integers."""
     if dtype.kind in "iu" and not is_bfloat16:
-        return array
-    if array.size == 0 and dtype == np.float64:
-        return np.zeros(array.shape, np.int64)  # nothing has no dtype of its own
+        return dtype
+    if num_labels == 0 and dtype == np.float64:
+        return _INT64  # nothing has no dtype of its own
     given = "bfloat16" if is_bfloat16 else dtype
     todo = "as integers, with .astype(numpy.int64) for instance"
     if dtype.kind == "b":
@@ -179,27 +192,31 @@ def _integers(value: Any, name: str) -> Array:
 # ---- (indptr, indices) ----
 
 
-def _is_pair(labels: tuple[Any, ...]) -> bool:
+def is_pair(labels: tuple[Any, ...]) -> bool:
     """Return whether a tuple holds two one-dimensional arrays, and not rows."""
     return len(labels) == 2 and all(getattr(part, "ndim", None) == 1 for part in labels)
 
 
-def _pair(indptr: Any, indices: Any, ranked: _Ranked) -> RaggedLabels:
+def _pair(indptr: Any, indices: Any, ranked: Ranked) -> RaggedLabels:
     starts = _integers(indptr, "labels (their indptr)")
     ids = _integers(indices, "labels (their indices)")
+    return RaggedLabels(checked_indptr(starts, len(ids), ranked), ids)
+
+
+def checked_indptr(indptr: Array, num_labels: int, ranked: Ranked) -> NDArray[np.int64]:
+    """Return a copy of the indptr of labels, or raise ValueError if it does not describe them."""
     try:
-        starts = checked_starts(starts, math.prod(ranked.lead), len(ids), "labels")
+        return checked_starts(indptr, math.prod(ranked.lead), num_labels, "labels")
     except ValueError as error:
         raise ValueError(
             f"{error}; a tuple of two arrays is (indptr, indices), and a list is rows of labels"
         ) from None
-    return RaggedLabels(starts, ids)
 
 
 # ---- scipy.sparse ----
 
 
-def _sparse(labels: Any, ranked: _Ranked) -> SparseLabels:
+def _sparse(labels: Any, ranked: Ranked) -> SparseLabels:
     rows = SparseRows(labels, "labels")
     wanted = (*ranked.lead, ranked.num_classes)
     if labels.shape != wanted:
@@ -228,7 +245,7 @@ def _is_row(value: Any) -> bool:
     return isinstance(value, Set) or _is_sequence(value)
 
 
-def _listed(labels: Sequence[Any], ranked: _Ranked) -> Labels:
+def _listed(labels: Sequence[Any], ranked: Ranked) -> Labels:
     rows: list[Any] = [labels]
     for depth, size in enumerate(ranked.lead):
         for index, part in enumerate(rows):
@@ -255,7 +272,7 @@ def _listed(labels: Sequence[Any], ranked: _Ranked) -> Labels:
     return RaggedLabels(starts, _ids(list(chain.from_iterable(rows)), starts, ranked))
 
 
-def _not_so_many(part: Any, index: tuple[Any, ...], size: int, ranked: _Ranked) -> ValueError:
+def _not_so_many(part: Any, index: tuple[Any, ...], size: int, ranked: Ranked) -> ValueError:
     given = f"a {type(part).__name__} of {len(part)}" if _is_sequence(part) else repr(part)
     place = f" at index {tuple(map(int, index))}" if index else ""
     pair = isinstance(part, tuple) and not index and len(part) == 2
@@ -266,14 +283,14 @@ def _not_so_many(part: Any, index: tuple[Any, ...], size: int, ranked: _Ranked) 
     )
 
 
-def _row_array(row: Any, ranked: _Ranked) -> Array:
+def _row_array(row: Any, ranked: Ranked) -> Array:
     ids = _integers(row, "labels")
     if ids.ndim != 1:
         raise _too_deep(ranked)
     return _signed(ids)[0]
 
 
-def _too_deep(ranked: _Ranked) -> ValueError:
+def _too_deep(ranked: Ranked) -> ValueError:
     return ValueError(
         f"labels are nested deeper than {ranked}; pass lists nested as deep "
         "as the leading dimensions, then one of ids for each row"
@@ -288,7 +305,7 @@ def _ragged(rows: list[Array]) -> RaggedLabels:
     return RaggedLabels(_starts(rows), np.concatenate(rows))
 
 
-def _ids(values: list[Any], starts: NDArray[np.int64] | None, ranked: _Ranked) -> NDArray[np.int64]:
+def _ids(values: list[Any], starts: NDArray[np.int64] | None, ranked: Ranked) -> NDArray[np.int64]:
     """Return labels as an array; rows begin at `starts`, or each label is one."""
     if not set(map(type, values)) <= {int}:
         values = [_id(value, position, starts, ranked) for position, value in enumerate(values)]
@@ -298,7 +315,7 @@ def _ids(values: list[Any], starts: NDArray[np.int64] | None, ranked: _Ranked) -
         return np.array([value if abs(value) < 2**63 else -1 for value in values], np.int64)
 
 
-def _id(value: Any, position: int, starts: NDArray[np.int64] | None, ranked: _Ranked) -> int:
+def _id(value: Any, position: int, starts: NDArray[np.int64] | None, ranked: Ranked) -> int:
     if _is_row(value):
         raise _too_deep(ranked)
     try:

@@ -237,7 +237,8 @@ def run(work: Callable[[int], Part], num_slices: int, combine: Callable[[Part], 
 class ForkSafeLock:
     """A lock that a forked child finds open, whoever held it in the parent.
 
-    Only for critical sections that replace one reference, so that there is nothing half done.
+    Only for critical sections that replace one reference, so that there is nothing half done, or
+    that hand work to a device, which a child leaves alone.
 
     Attributes
     ----------

@@ -58,11 +58,17 @@ def average_precision_at_k(
         the CPU, and whatever offers the buffer protocol, ``__array_interface__`` or DLPack
         are read where they are. Of a SciPy sparse matrix only stored entries are ranked,
         zeros among them; a label that is not stored is not in the top k.
+
+        So are arrays on a CUDA device, with labels there in an array or as ``(indptr,
+        indices)``: torch tensors, and what offers ``__cuda_array_interface__`` or DLPack. They
+        are ranked on the device, in any strides; only ranks are copied to the host, where
+        the metric follows from them.
     k : int
         At least 1, and at most the number of classes.
     weights : array_like of float, int or bool, optional
         Weights of rows, finite and not negative: a scalar, or an array with the leading
-        dimensions of `predictions`, each 1 or equal. A row of weight 0 does not count.
+        dimensions of `predictions`, each 1 or equal, where these are. A row of weight 0 does
+        not count.
     empty : {"skip", "zero", "one", "nan", "raise"}, default "skip"
         What a row without labels counts: nothing, 0, 1, or NaN, which makes the mean NaN; or
         it is an error.
@@ -74,9 +80,9 @@ def average_precision_at_k(
         last, or the mean over all orders, which there is not with ``denominator="hits"``.
     per_row : bool, default False
         Whether to return the values of rows.
-    backend : {"auto", "c", "numba", "reference"}, optional
-        Which kernels rank; by default FASTPR_BACKEND, or the fastest that is there. All
-        give the same integers.
+    backend : {"auto", "c", "numba", "cuda", "reference"}, optional
+        Which kernels rank; by default FASTPR_BACKEND, or those of the device where the
+        arrays are, of the host the fastest. All give the same integers.
 
     Returns
     -------
@@ -89,13 +95,14 @@ def average_precision_at_k(
     ------
     ValueError
         If shapes do not fit together, weights are negative or not finite, an option is out of
-        range, or with ``empty="raise"`` a row of a weight other than 0 has no labels.
+        range, or with ``empty="raise"`` a row of a weight other than 0 has no labels. If arrays
+        are in different places, or a backend of the host is named for those of a device.
     TypeError
         If a dtype is not one of those above.
     OverflowError
         If weights are so large that a weighted value is not finite.
     BackendUnavailable
-        If the backend that was named does not work here.
+        If the backend that was named, or that of the device, does not work here.
 
     See Also
     --------

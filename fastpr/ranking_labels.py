@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastpr import rank_dispatch
+from fastpr.device_ranking import DeviceRanking
+from fastpr.device_rows import DeviceRows, read_rows
 from fastpr.hits import spread
 from fastpr.rank_dispatch import RankBlock
 from fastpr.ranking import tied_ranks
-from fastpr.rows import Rows, check_k, check_ties
+from fastpr.rows import check_k, check_ties
 
 
 class LabelRanks(NamedTuple):
@@ -54,15 +56,16 @@ def label_ranks(
     labels : array_like of int, sequence of sequences, scipy.sparse matrix or pair of arrays
         The relevant classes of each row; see `average_precision_at_k`.
     predictions : array_like of float16, bfloat16, float32, float64 or uint8, or scipy.sparse
-        Scores, of shape ``[..., num_classes]``.
+        Scores, of shape ``[..., num_classes]``. Those on a CUDA device are ranked there, with
+        labels on the same device, and their ranks are copied to the host.
     k : int
         At least 1, and at most the number of classes.
     ties : {"index", "optimistic", "pessimistic", "expected"}, default "index"
         How classes of equal scores are ordered: the lower id first, labels first, or labels
         last. With "expected", which is the mean over all orders, ranks are those of "index".
-    backend : {"auto", "c", "numba", "reference"}, optional
-        Which kernels rank; by default FASTPR_BACKEND, or the fastest that is there. All
-        give the same integers.
+    backend : {"auto", "c", "numba", "cuda", "reference"}, optional
+        Which kernels rank; by default FASTPR_BACKEND, or those of the device where the
+        arrays are, of the host the fastest. All give the same integers.
 
     Returns
     -------
@@ -72,11 +75,12 @@ def label_ranks(
     Raises
     ------
     ValueError
-        If shapes do not fit together, or an option is out of range.
+        If shapes do not fit together, or an option is out of range. If arrays are in different
+        places, or a backend of the host is named for those of a device.
     TypeError
         If a dtype is not one of those above.
     BackendUnavailable
-        If the backend that was named does not work here.
+        If the backend that was named, or that of the device, does not work here.
 
     See Also
     --------
@@ -91,22 +95,27 @@ def label_ranks(
     """
     check_k(k)
     with_ties = check_ties(ties) != "index"
-    rows = Rows(labels, predictions)
+    rows = read_rows(labels, predictions, None, backend)
     number = check_k(k, rows.num_classes)
     parts: list[list[NDArray[Any] | None]] = []
 
     def finish(start: int, stop: int, block: RankBlock) -> list[NDArray[Any] | None]:
         return _compact(block, number, ties)
 
-    rank_dispatch.label_ranks(
-        rows,
-        number,
-        with_labels=True,
-        with_ties=with_ties,
-        backend=backend,
-        finish=finish,
-        combine=parts.append,
-    )
+    if isinstance(rows, DeviceRows):
+        ranking = DeviceRanking(rows, number, with_labels=True, with_ties=with_ties)
+        ranking.check()
+        ranking.finish(finish, parts.append)
+    else:
+        rank_dispatch.label_ranks(
+            rows,
+            number,
+            with_labels=True,
+            with_ties=with_ties,
+            backend=backend,
+            finish=finish,
+            combine=parts.append,
+        )
     sizes, ranks, classes, above, equal = zip(_NO_RANKS, *parts, strict=True)
     indptr = np.append(0, np.concatenate(sizes).cumsum())
     return LabelRanks(

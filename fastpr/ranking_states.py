@@ -49,8 +49,9 @@ class AveragePrecisionAtK(RankingState):
     use_locking : bool, default True
         Whether updates from several threads at once are exact. Ranking happens outside the
         lock. Without it, updates at the same time may be lost.
-    backend : {"auto", "c", "numba", "reference"}, optional
-        Which kernels rank; by default FASTPR_BACKEND, or the fastest that is there.
+    backend : {"auto", "c", "numba", "cuda", "reference"}, optional
+        Which kernels rank; by default FASTPR_BACKEND, or those of the device where the
+        arrays are, of the host the fastest.
     name : str, optional
         A name for `repr`.
 
@@ -107,8 +108,13 @@ class AveragePrecisionAtK(RankingState):
         -------
         float
             0.0 if no row has counted.
+
+        Raises
+        ------
+        ValueError
+            If updates from device arrays hold bad data; see `update`.
         """
-        return mean_of(self._seen, self._ranking, self._summands)
+        return mean_of(self._read(), self._ranking, self._summands)
 
     def result(self) -> float:
         """Return what `compute` returns, under the name that Keras gives it."""
@@ -168,8 +174,9 @@ class RankingMetrics(RankingState):
     use_locking : bool, default True
         Whether updates from several threads at once are exact. Ranking happens outside the
         lock. Without it, updates at the same time may be lost.
-    backend : {"auto", "c", "numba", "reference"}, optional
-        Which kernels rank; by default FASTPR_BACKEND, or the fastest that is there.
+    backend : {"auto", "c", "numba", "cuda", "reference"}, optional
+        Which kernels rank; by default FASTPR_BACKEND, or those of the device where the
+        arrays are, of the host the fastest.
     name : str, optional
         A name for `repr`.
 
@@ -249,8 +256,13 @@ class RankingMetrics(RankingState):
         -------
         RankingData
             Arrays of shape (k,), 0 if no row has counted.
+
+        Raises
+        ------
+        ValueError
+            If updates from device arrays hold bad data; see `update`.
         """
-        seen, k = self._seen, self._ranking.k
+        seen, k = self._read(), self._ranking.k
         means = self._means(seen)
         if self._ranking.empty == "nan" and seen.num_empty:
             means = [np.full(k, np.nan) for _ in means]

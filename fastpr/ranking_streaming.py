@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from numpy.typing import ArrayLike, NDArray
 
+from fastpr.device_rank_work import RankWork
+from fastpr.device_rows import DeviceRows
 from fastpr.ranking_values import RankingOptions, Summands, checked_rows, sum_rows
 from fastpr.row_sums import NO_ROWS, SAVED_ENTRIES, RowSums
 from fastpr.streaming import StreamingState
@@ -60,17 +62,26 @@ class RankingState(StreamingState[RowSums]):
     @property
     def num_rows(self) -> int:
         """The number of rows that have a weight other than 0."""
-        return self._seen.num_rows
+        return self._read().num_rows
 
     @property
     def num_empty(self) -> int:
         """The number of those rows that have no labels."""
-        return self._seen.num_empty
+        return self._read().num_empty
 
     def update(
         self: State, labels: Any, predictions: Any, weights: ArrayLike | None = None
     ) -> State:
         """Add a batch of rows; all of it, or nothing when it raises.
+
+        Rows on a CUDA device are ranked there: the kernels are launched on the stream of the
+        scores, and nothing is waited for until the state is read (computed, compared, merged,
+        saved, copied or shown). What is wrong with the values of weights or of an indptr, or
+        with rows that have no labels, is raised then, once, as a ValueError that names these
+        updates by their number, counted from 1 since the state was made or reset; they are
+        left out whole. Only where the ranks of more than 2**24 rows and labels, or of more
+        than 1024 launches, would be left on devices, those that are done are added up, and
+        the oldest are waited for.
 
         Parameters
         ----------
@@ -80,7 +91,8 @@ class RankingState(StreamingState[RowSums]):
             Scores, of shape ``[..., num_classes]``.
         weights : array_like of float, int or bool, optional
             Weights of rows: a scalar, or an array with the leading dimensions of
-            `predictions`, each of them 1 or equal.
+            `predictions`, each of them 1 or equal. Arrays are all on the host, or all on one
+            device.
 
         Returns
         -------
@@ -91,9 +103,15 @@ class RankingState(StreamingState[RowSums]):
         ValueError, TypeError, OverflowError, BackendUnavailable
             As `fastpr.average_precision_at_k`; the state is then as it was.
         """
-        rows = checked_rows(labels, predictions, weights, self._ranking)
-        self._add(sum_rows(rows, self._ranking, self._summands, self._backend))
+        rows = checked_rows(labels, predictions, weights, self._ranking, self._backend)
+        if isinstance(rows, DeviceRows):
+            self._queue(rows)
+        else:
+            self._add(sum_rows(rows, self._ranking, self._summands, self._backend))
         return self
+
+    def _new_device_work(self) -> RankWork:
+        return RankWork(self._ranking, self._summands)
 
     def _described(self, seen: RowSums) -> tuple[list[str], list[str]]:
         ranking = self._ranking

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from fastpr import rank_dispatch
 from fastpr.arrays import as_float64, check_weight_values, weight_array
 from fastpr.curve import ratio
+from fastpr.device_ranking import DeviceRanking
+from fastpr.device_rows import DeviceRows, read_rows
 from fastpr.hits import find_hits, rows_of
 from fastpr.rank_dispatch import RankBlock
 from fastpr.ranking import average_precision, cutoff_values
@@ -51,6 +53,14 @@ class RankingOptions(NamedTuple):
     def empty_counts(self) -> bool:
         """Whether rows without labels are in the mean."""
         return self.empty in ("zero", "one")
+
+    @property
+    def wanted(self) -> dict[str, bool]:
+        """Which parts of a block of ranks it takes to value rows."""
+        return {
+            "with_labels": self.label_weights is not None,
+            "with_ties": self.ties != "index",
+        }
 
 
 class Summands(NamedTuple):
@@ -185,10 +195,14 @@ def hits_of(options: RankingOptions, out_of: str) -> Summands:
 
 
 def checked_rows(
-    labels: Any, predictions: Any, weights: ArrayLike | None, options: RankingOptions
-) -> Rows:
+    labels: Any,
+    predictions: Any,
+    weights: ArrayLike | None,
+    options: RankingOptions,
+    backend: str | None,
+) -> Rows | DeviceRows:
     """Return rows that go with the options, or say what does not."""
-    rows = Rows(labels, predictions, weights)
+    rows = read_rows(labels, predictions, weights, backend)
     check_k(options.k, rows.num_classes)
     if options.label_weights is not None and len(options.label_weights) != rows.num_classes:
         raise ValueError(
@@ -199,7 +213,7 @@ def checked_rows(
 
 
 def sum_rows(
-    rows: Rows,
+    rows: Rows | DeviceRows,
     options: RankingOptions,
     summands: Summands,
     backend: str | None,
@@ -207,9 +221,11 @@ def sum_rows(
 ) -> RowSums:
     """Rank the labels of rows, and add up what follows from the ranks.
 
+    Rows on a device are ranked there, and waited for.
+
     Parameters
     ----------
-    rows : Rows
+    rows : Rows or DeviceRows
         From `checked_rows`.
     options, summands
         What to add up.
@@ -221,16 +237,21 @@ def sum_rows(
     Raises
     ------
     ValueError
-        If a row has no labels, and `empty` is "raise".
+        If a row has no labels, and `empty` is "raise"; or if weights or an indptr on a device
+        are not as they have to be.
     OverflowError
         If a weighted value is not finite.
     """
+    if isinstance(rows, DeviceRows):
+        ranking = DeviceRanking(rows, options.k, **options.wanted)
+        summation = Summation(rows.shape, ranking.check(), options, summands, values)
+        ranking.finish(summation.finish, summation.combine)
+        return summation.total
     summation = Summation(rows.shape, rows.weights, options, summands, values)
     rank_dispatch.label_ranks(
         rows,
         options.k,
-        with_labels=options.label_weights is not None,
-        with_ties=options.ties != "index",
+        **options.wanted,
         backend=backend,
         finish=summation.finish,
         combine=summation.combine,
@@ -336,7 +357,7 @@ def at_k(
     backend: str | None,
 ) -> float | Floats:
     """Return the mean over rows, the quotient of two sums over rows, or the values of rows."""
-    rows = checked_rows(labels, predictions, weights, options)
+    rows = checked_rows(labels, predictions, weights, options, backend)
     values = np.empty(rows.num_rows) if per_row else None
     seen = sum_rows(rows, options, summands, backend, values)
     if values is not None:

@@ -160,12 +160,8 @@ class Rows:
 
     def _set_dense(self, predictions: Any) -> tuple[int, ...]:
         array, self.kind = _score_array(predictions)
-        if array.ndim == 0:
-            raise ValueError(
-                "predictions are a single number; pass at least one dimension, that of classes"
-            )
         shape = array.shape
-        _check_num_classes(shape)
+        check_score_shape(shape)
         self._dense = RowArray(array, self.kind.storage)
         self.num_rows = self._dense.num_rows
         self.num_scores: int = array.size
@@ -231,19 +227,34 @@ def _score_array(predictions: Any) -> tuple[Array, RankKind]:
     array, is_bfloat16 = host_array(
         predictions, "predictions", "pass their .filled(...) with a score below all others"
     )
-    if is_bfloat16:
-        return array, BFLOAT16
-    kind = _KIND_OF_DTYPE.get(array.dtype)
-    if kind is None and array.dtype.kind == "f":
-        kind = _KIND_OF_DTYPE.get(array.dtype.newbyteorder("="))
-    if kind is None:
-        raise TypeError(
-            f"predictions have dtype {array.dtype}; pass scores as float16, bfloat16, float32, "
-            "float64 or uint8, with .astype(numpy.float32) for instance"
-        )
+    kind = score_kind(array.dtype, is_bfloat16)
     if kind is FLOAT16:
         array = array.view(array.dtype.str.replace("f", "u"))
     return array, kind
+
+
+def score_kind(dtype: np.dtype[Any], is_bfloat16: bool) -> RankKind:
+    """Return how scores of a dtype are compared; TypeError if that is not said of it."""
+    if is_bfloat16:
+        return BFLOAT16
+    kind = _KIND_OF_DTYPE.get(dtype)
+    if kind is None and dtype.kind == "f":
+        kind = _KIND_OF_DTYPE.get(dtype.newbyteorder("="))
+    if kind is None:
+        raise TypeError(
+            f"predictions have dtype {dtype}; pass scores as float16, bfloat16, float32, "
+            "float64 or uint8, with .astype(numpy.float32) for instance"
+        )
+    return kind
+
+
+def check_score_shape(shape: tuple[int, ...]) -> None:
+    """Raise ValueError if an array of this shape has no dimension of classes, or no class."""
+    if not shape:
+        raise ValueError(
+            "predictions are a single number; pass at least one dimension, that of classes"
+        )
+    _check_num_classes(shape)
 
 
 def _check_num_classes(shape: tuple[int, ...]) -> None:
@@ -279,20 +290,28 @@ def row_weights(
         weights, if_masked="pass their .filled(0), so that masked rows weigh 0"
     )
     lead = shape[:-1]
-    if array.ndim and (
-        array.ndim != len(lead)
-        or any(ours not in (1, theirs) for ours, theirs in zip(array.shape, lead, strict=True))
-    ):
-        raise ValueError(
-            f"weights of shape {array.shape} do not go with {name} of shape {shape}; pass a "
-            f"scalar, or an array of the leading shape {lead}, whose dimensions may also be 1"
-        )
+    check_weight_shape(array.shape, shape, name)
     values = as_float64(array, is_bfloat16)
     if not (np.isfinite(values) & (values >= 0)).all():
         check_weight_values(array, is_bfloat16, left_out="rows")
     if values.size == 1:
         return np.broadcast_to(values.reshape(1), (num_rows,))
     return np.broadcast_to(values, lead).reshape(num_rows)
+
+
+def check_weight_shape(
+    weights_shape: tuple[int, ...], shape: tuple[int, ...], name: str = "predictions"
+) -> None:
+    """Raise ValueError if weights of one shape are not those of the rows of another."""
+    lead = shape[:-1]
+    if weights_shape and (
+        len(weights_shape) != len(lead)
+        or any(ours not in (1, theirs) for ours, theirs in zip(weights_shape, lead, strict=True))
+    ):
+        raise ValueError(
+            f"weights of shape {weights_shape} do not go with {name} of shape {shape}; pass a "
+            f"scalar, or an array of the leading shape {lead}, whose dimensions may also be 1"
+        )
 
 
 def _positions(

@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from fastpr import curve
 from fastpr.counts import MAX_COUNT, NO_SAMPLES, ScoreCounts
 from fastpr.curve import PrecisionRecallData
-from fastpr.functional import check_invalid, count_scores
+from fastpr.device_counts import ScoreWork
+from fastpr.device_samples import DeviceSamples, read_samples
+from fastpr.functional import check_invalid, count_on_host
 from fastpr.streaming import StreamingState
 from fastpr.thresholds import MAX_NUM_THRESHOLDS, check_num_thresholds, equal_thresholds
 
@@ -38,8 +40,9 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
     invalid : {"raise", "drop"}, default "raise"
         Whether scores below 0, above 1, infinite or NaN are an error, or are left out and
         counted in `num_dropped`.
-    backend : {"auto", "c", "numba", "reference"}, optional
-        Which kernels count; by default FASTPR_BACKEND, or the fastest that is there.
+    backend : {"auto", "c", "numba", "cuda", "reference"}, optional
+        Which kernels count; by default FASTPR_BACKEND, or those of the device where the
+        arrays are, of the host the fastest.
     name : str, optional
         A name for `repr`.
 
@@ -115,7 +118,7 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
     @property
     def num_dropped(self) -> int:
         """The number of samples left out because their score was not in [0, 1]."""
-        return self._seen.num_dropped
+        return self._read().num_dropped
 
     @property
     def num_negatives(self) -> int | float:
@@ -134,7 +137,7 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
 
     def _totals(self) -> list[int | float]:
         """Return the totals of negatives and positives, of one moment."""
-        return self._totals_of(self._seen)
+        return self._totals_of(self._read())
 
     def _totals_of(self, seen: ScoreCounts) -> list[int | float]:
         totals: list[int | float] = seen.table(self._num_thresholds).sum(axis=1).tolist()
@@ -156,6 +159,12 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
     ) -> PrecisionRecallAtEqualThresholds:
         """Add a batch of samples; all of it, or nothing when it raises.
 
+        Arrays on a CUDA device are counted there: the kernels are launched on the stream of
+        their producer, and nothing is waited for until the state is read (computed, compared,
+        merged, saved, copied or shown). What is wrong with their values is raised then, once,
+        as a ValueError that names these updates by their number, counted from 1 since the
+        state was made or reset; they are left out whole.
+
         Parameters
         ----------
         labels : array_like of bool or int
@@ -175,10 +184,12 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
         ValueError, TypeError, OverflowError, BackendUnavailable
             As `precision_recall_at_equal_thresholds`; the state is then as it was.
         """
-        added = count_scores(
-            labels, predictions, weights, self._num_thresholds, self._invalid, self._backend
-        )
-        self._add(added)
+        samples = read_samples(labels, predictions, weights, self._backend)
+        if isinstance(samples, DeviceSamples):
+            self._queue(samples)
+        else:
+            added = count_on_host(samples, self._num_thresholds, self._invalid, self._backend)
+            self._add(added)
         return self
 
     def compute(self) -> PrecisionRecallData:
@@ -189,8 +200,14 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
         PrecisionRecallData
             Arrays of shape (num_thresholds,); counts are int64, or float64 once a sample
             had a weight other than 0.
+
+        Raises
+        ------
+        ValueError, OverflowError
+            If there were updates from a CUDA device since the state was last read that
+            cannot be counted. They are left out, and the next call returns.
         """
-        table = self._seen.table(self._num_thresholds)
+        table = self._read().table(self._num_thresholds)
         return curve.precision_recall(table, self._zero_division)
 
     def result(self) -> PrecisionRecallData:
@@ -230,6 +247,9 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
         return ScoreCounts.from_saved(
             tables, self._num_thresholds, header["has_sums"], header["num_dropped"]
         )
+
+    def _new_device_work(self) -> ScoreWork:
+        return ScoreWork(self._num_thresholds, self._invalid)
 
     @classmethod
     def _max_bytes(cls, start: bytes) -> int:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fastpr import storage
 from fastpr.dispatch import check_backend
 from fastpr.parallel import ForkSafeLock, NoLock
+from fastpr.pending import DeviceWork, Pending, bad_updates
 
 T = TypeVar("T")
 
@@ -30,7 +31,9 @@ class StreamingState(Generic[Seen]):
     """A metric over a stream of batches: options, and what was seen of the batches.
 
     A metric derives from it, has an ``update``, a ``compute`` and a ``result`` of its own,
-    and says what is below.
+    and says what is below. Batches on the host are counted at once and committed with
+    `_add`; those on a device are handed to `_queue`, and waited for by `_read`, with which
+    everything begins that looks at what was seen.
 
     Parameters
     ----------
@@ -48,7 +51,9 @@ class StreamingState(Generic[Seen]):
     # What a new state has seen.
     _NOTHING: ClassVar[Any]
 
+    # Without what is pending; read it with `_read`.
     _seen: Seen
+    _pending: Pending[Seen] | None
 
     def __init__(self, *, use_locking: bool, backend: str | None, name: str | None) -> None:
         self._backend = check_backend(backend)
@@ -56,6 +61,8 @@ class StreamingState(Generic[Seen]):
         self._lock = self._new_lock()
         self.name = name
         self._seen = self._NOTHING
+        self._pending = None
+        self._num_updates = 0
 
     # ---- what a metric says of itself ----
 
@@ -88,6 +95,10 @@ class StreamingState(Generic[Seen]):
         """Return how long a saved state that begins in this way can be at most."""
         raise NotImplementedError
 
+    def _new_device_work(self) -> DeviceWork[Seen]:
+        """Return what counts the updates from device arrays of this state."""
+        raise NotImplementedError
+
     def _differences(self: State, other: State) -> list[str]:
         """Return the options that change numbers and differ, with both values."""
         ours, theirs = self._options(), other._options()
@@ -109,7 +120,7 @@ class StreamingState(Generic[Seen]):
         return self._use_locking
 
     def __repr__(self) -> str:
-        parts, totals = self._described(self._seen)
+        parts, totals = self._described(self._read())
         if self.name is not None:
             parts.append(f"name={self.name!r}")
         return f"{type(self).__name__}({', '.join(parts + totals)})"
@@ -120,11 +131,57 @@ class StreamingState(Generic[Seen]):
         """Commit what an update has counted; the lock is held for one addition."""
         with self._lock.current:
             self._seen = self._seen.plus(added)
+            self._num_updates += 1
+
+    def _queue(self, item: Any) -> None:
+        """Let the device work of this state count an update; it is read with the next `_read`."""
+        with self._lock.current:
+            pending = self._pending
+            if pending is None or (pending.is_empty and not pending.is_of_this_process):
+                pending = Pending(self._new_device_work())
+            pending.check_process()
+            pending.add(item, self._num_updates + 1)
+            self._pending = pending
+            self._num_updates += 1
+
+    def _read(self) -> Seen:
+        """Return what was seen, once all that was queued is in.
+
+        Raises
+        ------
+        ValueError
+            If updates hold bad data; they are left out, and the next call returns.
+        OverflowError
+            If there would be too much; what was queued is left out, and the next call returns.
+        RuntimeError
+            If this process was forked from the one that queued it.
+        """
+        pending = self._pending
+        if pending is None or pending.is_empty:
+            return self._seen
+        with self._lock.current:
+            pending = self._pending
+            if pending is None or pending.is_empty:  # another thread has read it
+                return self._seen
+            pending.check_process()
+            try:
+                added, refused = pending.finish()
+                self._seen = self._seen.plus(added)
+            except OverflowError as error:
+                self._pending = None
+                raise pending.overflow(error) from None
+            pending.clear()
+            if refused:
+                raise bad_updates(refused)
+            return self._seen
 
     def reset(self) -> None:
-        """Forget all that was seen."""
+        """Forget all that was seen, and updates from device arrays that are bad too."""
         with self._lock.current:
+            if self._pending is not None and not self._pending.discard():
+                self._pending = None
             self._seen = self._NOTHING
+            self._num_updates = 0
 
     # ---- merging ----
 
@@ -148,7 +205,8 @@ class StreamingState(Generic[Seen]):
         TypeError
             If one of them is not such a state.
         ValueError
-            If options differ.
+            If options differ, or updates from device arrays hold bad data, which are named
+            and left out.
         OverflowError
             If there would be 2**63 samples, or rows, or more.
         """
@@ -160,7 +218,8 @@ class StreamingState(Generic[Seen]):
                 raise ValueError(
                     f"states with different options cannot be merged: {', '.join(different)}"
                 )
-        seen = [other._seen for other in others]  # before the lock: one may be this state
+        self._read()
+        seen = [other._read() for other in others]  # before the lock: one may be this state
         with self._lock.current:
             total = self._seen
             for added in seen:
@@ -195,7 +254,7 @@ class StreamingState(Generic[Seen]):
 
     def to_bytes(self) -> bytes:
         """Return the tables and the options that change numbers; equal states, equal bytes."""
-        entries, tables = self._to_saved(self._seen)
+        entries, tables = self._to_saved(self._read())
         return storage.pack({"metric": self._METRIC, **self._options(), **entries}, tables)
 
     @classmethod
@@ -296,9 +355,13 @@ class StreamingState(Generic[Seen]):
 
     def _copy(self: State) -> State:
         """Return a state of the same options that has seen the same."""
+        seen = self._read()
         copy = type(self).__new__(type(self))
         copy.__dict__.update(self.__dict__)
         copy._lock = copy._new_lock()
+        copy._seen = seen
+        copy._pending = None
+        copy._num_updates = 0
         return copy
 
     __copy__ = _copy

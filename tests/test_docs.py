@@ -2,7 +2,7 @@
 
 import contextlib
 import doctest
-import importlib
+import importlib.util
 import io
 import pkgutil
 import re
@@ -18,6 +18,11 @@ MODULES = [
     for module in pkgutil.walk_packages(fastpr.__path__, "fastpr.")
     if module.name not in ("fastpr._c", "fastpr.cli.__main__", "fastpr.data.make_sample")
     and not (module.name == "fastpr.backends.c" and "c" not in fastpr.available_backends())
+    and not (module.name == "fastpr.backends.cuda" and "cuda" not in fastpr.available_backends())
+    and not (
+        module.name.startswith("fastpr.backends.cuda_")
+        and importlib.util.find_spec("numba_cuda") is None
+    )
 ]
 
 

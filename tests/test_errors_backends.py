@@ -90,7 +90,7 @@ def test_auto_takes_the_next_backend_and_doctor_says_why(
     fastpr.doctor(out)
     for name in blocked:
         assert f"  {name:<10} not there: {REASONS[name]}\n" in out.getvalue()
-    assert out.getvalue().endswith(f"host arrays: {others[0]} (the fastest that is there)\n")
+    assert f"host arrays: {others[0]} (the fastest that is there)\n" in out.getvalue()
 
 
 def test_a_variable_that_names_no_backend_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_a_variable_that_names_no_backend_is_an_error(monkeypatch: pytest.Monkey
     state = State(3)
     message = (
         "the environment variable FASTPR_BACKEND must be one of auto, c, numba, reference, "
-        "got 'gpu'"
+        "cuda, got 'gpu'"
     )
     assert text_of(ValueError, lambda: state.update([1], [0.5])) == message
     assert state == State(3)
@@ -138,7 +138,7 @@ def test_a_variable_forces_a_variant_of_the_c_backend() -> None:
             check=True, capture_output=True, text=True,
         )  # fmt: skip
         assert f"  c          variant {name} (this CPU runs {', '.join(c.VARIANTS)})" in done.stdout
-        assert done.stdout.endswith("host arrays: c (FASTPR_BACKEND says so)\n")
+        assert "host arrays: c (FASTPR_BACKEND says so)\n" in done.stdout
 
 
 def test_the_number_of_threads_must_be_positive() -> None:

@@ -95,9 +95,12 @@ def test_an_invalid_that_is_neither_of_two_is_refused(value: object) -> None:
     )
 
 
-@pytest.mark.parametrize("value", ["cuda", "C", "", 1, True, ["c"], np.array(["c", "numba"])])
+@pytest.mark.parametrize("value", ["gpu", "C", "", 1, True, ["c"], np.array(["c", "numba"])])
 def test_a_backend_that_is_not_known_is_refused(value: object) -> None:
-    message = f"backend must be one of 'auto', 'c', 'numba', 'reference' or None, got {value!r}"
+    message = (
+        "backend must be one of 'auto', 'c', 'numba', 'reference', 'cuda' or None, got "
+        f"{value!r}"
+    )
     assert option_error(ValueError, backend=value) == message
     data = State().to_bytes()
     assert text_of(ValueError, lambda: State.from_bytes(data, backend=value)) == message
@@ -239,14 +242,30 @@ class OnlyDLPack:
 
 @pytest.mark.parametrize(
     ("array", "place"),
-    [(OnDevice(), "a CUDA device"), (OnlyDLPack(2, 1), "DLPack device 2:1")],
-    ids=["interface", "DLPack"],
+    [(OnDevice(), "a CUDA device"), (OnlyDLPack(2, 1), "cuda:1"), (OnlyDLPack(13, 0), "cuda:0")],
+    ids=["interface", "DLPack", "managed"],
 )
-def test_arrays_on_a_device_are_refused(array: object, place: str) -> None:
+def test_arrays_in_different_places_are_refused(array: object, place: str) -> None:
+    pairs = {
+        "labels": f"labels are on {place} and predictions on the host",
+        "predictions": f"labels are on the host and predictions on {place}",
+        "weights": f"predictions are on the host and weights on {place}",
+    }
     for name, arguments in in_each_place(array):
+        text = update_error(ValueError, *arguments)
+        assert text == f"{pairs[name]}; pass both on the same device"
+
+
+@pytest.mark.parametrize(
+    ("device", "place"),
+    [((10, 1), "rocm:1"), ((8, 0), "metal:0"), ((99, 2), "DLPack device 99:2")],
+    ids=lambda value: str(value),
+)
+def test_arrays_on_other_devices_are_refused(device: tuple[int, int], place: str) -> None:
+    for name, arguments in in_each_place(OnlyDLPack(*device)):
         assert update_error(fastpr.BackendUnavailable, *arguments) == (
-            f"{name} are on {place}, and no backend of this version reads device memory; "
-            "copy them to the host first, with .cpu() for instance"
+            f"{name} are on {place}, and are not read there; copy them to the host first, with "
+            ".cpu() for instance"
         )
 
 

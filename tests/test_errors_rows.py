@@ -101,8 +101,8 @@ class OnDevice:
 )
 def test_arrays_on_a_device_are_refused(name: str, arguments: Any) -> None:
     assert error_of(BackendUnavailable, *arguments) == (
-        f"{name} are on a CUDA device, and no backend of this version reads device memory; copy "
-        "them to the host first, with .cpu() for instance"
+        f"{name} are on a CUDA device, and are not read there; copy them to the host first, with "
+        ".cpu() for instance"
     )
 
 

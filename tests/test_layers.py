@@ -16,10 +16,14 @@ FLOORS = [
     {"rules", "_version"},
     {"backends"},
     {"parallel", "dispatch", "rank_dispatch"},
-    {"thresholds", "arrays", "inputs", "sparse", "labels", "rows"},
+    {
+        "thresholds", "arrays", "inputs", "sparse", "labels", "rows",
+        "dlpack", "device_arrays", "device_samples", "device_rows",
+    },
     {"curve", "counts", "storage", "exact", "row_sums", "hits", "ranking"},
     {
-        "functional", "streaming", "states",
+        "pending", "functional", "streaming", "states", "device_counts", "device_ranking",
+        "device_rank_work",
         "ranking_values", "ranking_functions", "ranking_labels", "ranking_top_k",
         "ranking_streaming", "ranking_states",
     },
