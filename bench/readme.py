@@ -76,7 +76,9 @@ def render_ranking(ranking: dict) -> list[str]:
 
 def updated(text: str) -> str:
     """Return the README with the figures of all results."""
-    reports = [json.loads(path.read_text()) for path in sorted((HERE / "results").glob("*.json"))]
+    paths = sorted((HERE / "results").glob("*.json"))
+    # those of bench/gpu.py have a table of their own
+    reports = [json.loads(path.read_text()) for path in paths if not path.name.startswith("gpu-")]
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
     body = "\n\n".join(render(report) for report in reports)
