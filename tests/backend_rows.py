@@ -1,8 +1,18 @@
 """The rows that sameness is tested over: every backend, and every variant of the C one."""
 
+import os
 from contextlib import contextmanager
 
 import fastpr
+
+IS_SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+# Tests of arrays on a device.
+ON_DEVICE = [
+    "test_cuda_ranking_states.py",
+    "test_cuda_ranks.py",
+    "test_cuda_states.py",
+    "test_cuda_tables.py",
+]
 
 
 def _c_variants():
@@ -13,7 +23,7 @@ def _c_variants():
 
 ROWS = [
     row
-    for name in fastpr.available_backends()
+    for name in (["cuda"] if IS_SIMULATED else fastpr.available_backends())
     for row in (_c_variants() if name == "c" else [name])
 ]
 

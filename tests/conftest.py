@@ -2,11 +2,21 @@
 
 import importlib.util
 import os
+import sys
 
 import pytest
-from backend_rows import ROWS
+from backend_rows import IS_SIMULATED, ON_DEVICE, ROWS
 
 import fastpr
+
+# What needs a device, or Numba's simulator of one: tests/test_cuda_simulator.py runs these in a
+# process of its own, and fails if one of them does not run there.
+if "cuda" not in ROWS:
+    collect_ignore = ON_DEVICE
+
+if IS_SIMULATED:
+    # Threads of a simulated block wait for each other in a loop, each 5 ms unless told otherwise.
+    sys.setswitchinterval(1e-5)
 
 
 def pytest_report_header(config):

@@ -6,6 +6,7 @@ is computed by `ranking_oracle`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,9 @@ import scipy.sparse
 from ranking_rows import KINDS, dtype_of, label_rows, model, padded, pair, score_rows
 
 LENGTHS = (1, 2, 3, 15, 16, 17, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1000, 4097)
+
+# In Numba's CUDA simulator, where a score takes a hundred microseconds.
+SMALL = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 
 
 @dataclass
@@ -59,15 +63,16 @@ def cutoffs(num_classes):
 
 def _adversarial_cases():
     for kind in KINDS:
-        for num_classes in LENGTHS:
+        for num_classes in (1, 2, 3, 16, 17, 33) if SMALL else LENGTHS:
             rng = np.random.default_rng([num_classes, KINDS.index(kind)])
             scores, labels = [], []
             for index, (_, row) in enumerate(score_rows(kind, num_classes, rng)):
                 lists = label_rows(row, rng)
                 for _ in range(index % 4):
                     next(lists)
-                scores += [row] * 4
-                labels += [next(lists) for _ in range(4)]
+                each = 1 if SMALL else 4
+                scores += [row] * each
+                labels += [next(lists) for _ in range(each)]
             scores = np.array(scores)
             for k in cutoffs(num_classes):
                 name = f"{kind} x {num_classes}, k={k}"
@@ -76,9 +81,10 @@ def _adversarial_cases():
             yield Case(f"{kind} x {num_classes}, padded", padded(labels, np.int32), scores,
                        min(5, num_classes), labels)  # fmt: skip
         rng = np.random.default_rng(5)
-        scores = np.stack([row for _, row in score_rows(kind, 300, rng)])
-        every = [rng.permutation(300).tolist() for _ in scores]
-        for k in (1, 10, 299, 300):
+        num = 20 if SMALL else 300
+        scores = np.stack([row for _, row in score_rows(kind, num, rng)])
+        every = [rng.permutation(num).tolist() for _ in scores]
+        for k in (1, 10, num - 1, num):
             yield Case(f"{kind}, every class a label, k={k}", padded(every), scores, k, every)
         no_labels = [[] for _ in scores]
         yield Case(f"{kind}, no labels at all", padded(no_labels), scores, 3, no_labels)
@@ -88,10 +94,11 @@ def _model_cases():
     """Every number of labels with every length, as a kernel may treat each in its own way."""
     for kind in KINDS:
         many = (1, 3, 20, 100, 300, 1200) if kind == "float32" else (3, 100, 600)
-        for num_classes in (7, 100, 1000, 5000) if kind == "float32" else (40, 1003):
+        lengths = (7, 100, 1000, 5000) if kind == "float32" else (40, 1003)
+        for num_classes in (40,) if SMALL else lengths:
             for num_labels in (number for number in many if number <= num_classes):
                 rng = np.random.default_rng([num_classes, num_labels])
-                scores, labels = model(kind, 6, num_classes, num_labels, rng)
+                scores, labels = model(kind, 2 if SMALL else 6, num_classes, num_labels, rng)
                 for k in (5, min(100, num_classes)):
                     yield Case(
                         f"{kind} x {num_classes}, {num_labels} labels in each row, k={k}",
@@ -102,7 +109,7 @@ def _model_cases():
 def _many_rows():
     rng = np.random.default_rng(8)
     for kind, num_classes in (("float32", 100), ("uint8", 33), ("float16", 5)):
-        scores, labels = model(kind, 2500, num_classes, 3, rng)
+        scores, labels = model(kind, 20 if SMALL else 2500, num_classes, 3, rng)
         yield Case(f"{kind}, many short rows", labels, scores, 5, labels.tolist())
 
 
@@ -110,10 +117,12 @@ def _many_label_cases():
     """Hundreds of labels in no order, some of them repeated, with k among them, and many ties."""
     for kind in ("uint8", "float32", "float64"):
         rng = np.random.default_rng(9)
-        scores = rng.integers(0, 60, (5, 2500)).astype(dtype_of(kind))
-        scores[0] = np.arange(2500) % 59
-        for num_labels, cutoffs in ((70, (40, 60)), (250, (10, 200)), (700, (300, 450))):
-            labels = rng.integers(-3, 2600, (5, num_labels))
+        shape = (2, 150) if SMALL else (5, 2500)
+        scores = rng.integers(0, 60, shape).astype(dtype_of(kind))
+        scores[0] = np.arange(shape[1]) % 59
+        counts = ((70, (40, 60)), (250, (10, 200)), (700, (300, 450)))
+        for num_labels, cutoffs in counts[:1] if SMALL else counts:
+            labels = rng.integers(-3, shape[1] + 100, (shape[0], num_labels))
             for k in cutoffs:
                 yield Case(
                     f"{kind}, {num_labels} labels and repeated ones, k={k}",
