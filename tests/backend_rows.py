@@ -11,7 +11,6 @@ ON_DEVICE = [
     "test_cuda_ranking_states.py",
     "test_cuda_ranks.py",
     "test_cuda_states.py",
-    "test_cuda_tables.py",
 ]
 
 

@@ -17,7 +17,13 @@ pytest.importorskip("numba_cuda")
 FOLDER = Path(__file__).parent
 FILES = list(
     dict.fromkeys(
-        ["test_label_ranks.py", "test_cuda_ranks.py", "test_score_histogram.py", *ON_DEVICE]
+        [
+            "test_label_ranks.py",
+            "test_cuda_ranks.py",
+            "test_score_histogram.py",
+            "test_cuda_tables.py",
+            *ON_DEVICE,
+        ]
     )
 )
 # Too many samples for threads of Python; the emulator and devices take them.

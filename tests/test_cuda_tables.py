@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import oracle
 import pytest
+from backend_rows import ROWS
 from compare import assert_same_bits
 
+pytest.importorskip("numba_cuda")
 from fastpr.backends import cuda_device, cuda_tables, reference
 from fastpr.backends.cuda_layouts import Address
 from fastpr.backends.cuda_tables import MAX_REFUSED, ScoreTally
@@ -31,9 +33,16 @@ class Update(NamedTuple):
     owners: tuple[object, ...] = ()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def device():
-    return cuda_device.current()
+    """A device; without one its emulator, which runs what is compiled."""
+    if "cuda" in ROWS:
+        yield cuda_device.current()
+        return
+    import ptx_device
+
+    with ptx_device.emulated(check_races=True) as emulated:
+        yield emulated
 
 
 def put(device, view, kept):

@@ -98,8 +98,7 @@ def test_an_invalid_that_is_neither_of_two_is_refused(value: object) -> None:
 @pytest.mark.parametrize("value", ["gpu", "C", "", 1, True, ["c"], np.array(["c", "numba"])])
 def test_a_backend_that_is_not_known_is_refused(value: object) -> None:
     message = (
-        "backend must be one of 'auto', 'c', 'numba', 'reference', 'cuda' or None, got "
-        f"{value!r}"
+        f"backend must be one of 'auto', 'c', 'numba', 'reference', 'cuda' or None, got {value!r}"
     )
     assert option_error(ValueError, backend=value) == message
     data = State().to_bytes()

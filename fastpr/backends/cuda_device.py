@@ -347,4 +347,5 @@ def jit(kernel: Callable[..., None], max_registers: int | None = None) -> Any:
     """Return a kernel that is compiled when it is first launched, for the types it then gets."""
     if IS_SIMULATED:
         return cuda.jit(kernel)
-    return cuda.jit(kernel, max_registers=max_registers)
+    # Not optimised again when it is linked: what runs is what the tests look at.
+    return cuda.jit(kernel, max_registers=max_registers, lto=False)

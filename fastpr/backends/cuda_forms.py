@@ -76,7 +76,8 @@ def _thresholds_type(kernel: str) -> Any:
 def compiled_forms() -> Iterator[tuple[str, Any, Any, int | None]]:
     """Yield (name, Python function, types of its arguments, most registers) of every form.
 
-    Of labels and weights, all dtypes with float32 scores, and a few with the others.
+    Of labels and weights, all dtypes with float32 scores, and a few with the others; each kind
+    of weights in one form at least, and each form with one kind.
     """
     floats, address = (_FLOAT64,) * 3, _INT64
     for kernel in SCORE_DTYPES:
@@ -96,7 +97,10 @@ def compiled_forms() -> Iterator[tuple[str, Any, Any, int | None]]:
                 )  # fmt: skip
                 kinds = WEIGHT_DTYPES if kernel == "f32" and label_dtype == np.uint8 else ("f32",)
                 for weight_kind in kinds:
-                    for is_shared in (True, False):
+                    usual = weight_kind in ("f32", "f64")
+                    if not usual and not is_wide:
+                        continue
+                    for is_shared in (True, False) if usual and kernel == "f32" else (True,):
                         memory = "shared" if is_shared else "global"
                         yield (
                             f"weigh, {memory}, {name}, weights {weight_kind}",

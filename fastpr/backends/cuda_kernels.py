@@ -41,8 +41,14 @@ from fastpr.backends.cuda_weights import (
     make_split,
 )
 
-# Samples that a thread of a wide form takes at once.
+# Samples that a thread of a wide form takes at once; half of them if they are long, so that
+# they fit into registers.
 UNIT = 16
+
+
+def unit_of(kernel: str, label_dtype: np.dtype[Any]) -> int:
+    """Return how many samples a thread of a wide form takes at once."""
+    return UNIT if SCORE_DTYPES[kernel].itemsize + label_dtype.itemsize <= 8 else UNIT // 2
 
 
 # ---- what is wrong ----
@@ -155,12 +161,15 @@ def make_count(kernel: str, label_dtype: np.dtype[Any], is_wide: bool) -> Any:
     dtype = SCORE_DTYPES[kernel]
     real = dtype.type if kernel in ("f32", "f64") else np.float64
     load_score, load_label = loads(dtype), loads(label_dtype)
-    load_scores, load_labels = loads(dtype, UNIT), loads(label_dtype, UNIT)
+    at_once = unit_of(kernel, label_dtype)
+    is_whole = at_once == UNIT
+    repeat = UNIT // at_once
+    load_scores, load_labels = loads(dtype, at_once, repeat), loads(label_dtype, at_once, repeat)
     score_size, label_size = np.int64(dtype.itemsize), np.int64(label_dtype.itemsize)
     cell_of = make_cell(kernel, label_dtype)
     report_bad = make_report_bad(kernel, label_dtype, None)
     by_value = counts_values(kernel)
-    unit = np.int64(UNIT if is_wide else 1)
+    unit = np.int64(at_once if is_wide else 1)
     one_more = np.uint32(1)
 
     def count(
@@ -184,10 +193,10 @@ def make_count(kernel: str, label_dtype: np.dtype[Any], is_wide: bool) -> Any:
         row, col, rows_on, cols_on = first_of(per_row, num_windows)
         while row < num_rows:
             if is_wide:
-                score_at = scores + row * score_row + col * (UNIT * score_size)
-                label_at = labels + row * label_row + col * (UNIT * label_size)
-                num_left = num_cols - col * UNIT
-                if num_left >= UNIT:
+                score_at = scores + row * score_row + col * (unit * score_size)
+                label_at = labels + row * label_row + col * (unit * label_size)
+                num_left = num_cols - col * unit
+                if num_left >= unit:
                     s = load_scores(score_at)
                     y = load_labels(label_at)
                     # written out: a tuple that a loop indexes would be in local memory
@@ -199,14 +208,15 @@ def make_count(kernel: str, label_dtype: np.dtype[Any], is_wide: bool) -> Any:
                     c5 = cell_of(s[5], y[5], how)
                     c6 = cell_of(s[6], y[6], how)
                     c7 = cell_of(s[7], y[7], how)
-                    c8 = cell_of(s[8], y[8], how)
-                    c9 = cell_of(s[9], y[9], how)
-                    c10 = cell_of(s[10], y[10], how)
-                    c11 = cell_of(s[11], y[11], how)
-                    c12 = cell_of(s[12], y[12], how)
-                    c13 = cell_of(s[13], y[13], how)
-                    c14 = cell_of(s[14], y[14], how)
-                    c15 = cell_of(s[15], y[15], how)
+                    if is_whole:
+                        c8 = cell_of(s[8], y[8], how)
+                        c9 = cell_of(s[9], y[9], how)
+                        c10 = cell_of(s[10], y[10], how)
+                        c11 = cell_of(s[11], y[11], how)
+                        c12 = cell_of(s[12], y[12], how)
+                        c13 = cell_of(s[13], y[13], how)
+                        c14 = cell_of(s[14], y[14], how)
+                        c15 = cell_of(s[15], y[15], how)
                     cuda.atomic.add(table, c0, one_more)
                     cuda.atomic.add(table, c1, one_more)
                     cuda.atomic.add(table, c2, one_more)
@@ -215,14 +225,15 @@ def make_count(kernel: str, label_dtype: np.dtype[Any], is_wide: bool) -> Any:
                     cuda.atomic.add(table, c5, one_more)
                     cuda.atomic.add(table, c6, one_more)
                     cuda.atomic.add(table, c7, one_more)
-                    cuda.atomic.add(table, c8, one_more)
-                    cuda.atomic.add(table, c9, one_more)
-                    cuda.atomic.add(table, c10, one_more)
-                    cuda.atomic.add(table, c11, one_more)
-                    cuda.atomic.add(table, c12, one_more)
-                    cuda.atomic.add(table, c13, one_more)
-                    cuda.atomic.add(table, c14, one_more)
-                    cuda.atomic.add(table, c15, one_more)
+                    if is_whole:
+                        cuda.atomic.add(table, c8, one_more)
+                        cuda.atomic.add(table, c9, one_more)
+                        cuda.atomic.add(table, c10, one_more)
+                        cuda.atomic.add(table, c11, one_more)
+                        cuda.atomic.add(table, c12, one_more)
+                        cuda.atomic.add(table, c13, one_more)
+                        cuda.atomic.add(table, c14, one_more)
+                        cuda.atomic.add(table, c15, one_more)
                 else:
                     for i in range(num_left):
                         score = load_score(score_at + i * score_size)
@@ -243,10 +254,10 @@ def make_count(kernel: str, label_dtype: np.dtype[Any], is_wide: bool) -> Any:
             counted = table[cell]
             if counted != 0:
                 place = np.int64(first_cell + cell)
-                if by_value:
-                    label = place // num_values
-                    value = place - label * num_values
-                    place = label * len(thresholds) + bin_index_on_device(value, thresholds)
+                if by_value and place >= num_values:
+                    place = bin_index_on_device(place - num_values, thresholds) + len(thresholds)
+                elif by_value:
+                    place = bin_index_on_device(place, thresholds)
                 cuda.atomic.add(total, place, np.int64(counted))
         if table[num_cells + 1] != 0 and window == 0:
             report_bad(
@@ -322,9 +333,11 @@ def make_weigh(
     real = dtype.type if kernel in ("f32", "f64") else np.float64
     load_score, load_label = loads(dtype), loads(label_dtype)
     load_weight = loads(weight_dtype)
-    at_once = 4 if is_wide else 1
-    load_scores, load_labels = loads(dtype, at_once), loads(label_dtype, at_once)
-    load_weights = loads(weight_dtype, at_once)
+    at_once = (2 if weight_dtype.itemsize == 8 else 4) if is_wide else 1
+    repeat = 4 // at_once
+    is_whole = at_once == 4
+    load_scores, load_labels = loads(dtype, at_once, repeat), loads(label_dtype, at_once, repeat)
+    load_weights = loads(weight_dtype, at_once, repeat)
     score_size, label_size = np.int64(dtype.itemsize), np.int64(label_dtype.itemsize)
     weight_size = np.int64(weight_dtype.itemsize)
     weigh_one = make_weigh_one(kernel, label_dtype, weight_kind)
@@ -368,8 +381,9 @@ def make_weigh(
                     w = load_weights(weight_at)
                     bad |= weigh_one(s[0], y[0], w[0], how, table)
                     bad |= weigh_one(s[1], y[1], w[1], how, table)
-                    bad |= weigh_one(s[2], y[2], w[2], how, table)
-                    bad |= weigh_one(s[3], y[3], w[3], how, table)
+                    if is_whole:
+                        bad |= weigh_one(s[2], y[2], w[2], how, table)
+                        bad |= weigh_one(s[3], y[3], w[3], how, table)
                 else:
                     for i in range(num_left):
                         bad |= weigh_one(

@@ -18,7 +18,7 @@ from fastpr.backends.cuda_device import IS_SIMULATED
 _WIDEST_LOAD = 16  # bytes
 
 
-def _simulated_loads(dtype: Any, count: int) -> Any:
+def _simulated_loads(dtype: Any, count: int, repeat: int) -> Any:
     import ctypes
 
     dtype = np.dtype(dtype)
@@ -26,19 +26,19 @@ def _simulated_loads(dtype: Any, count: int) -> Any:
     def load(address: Any) -> Any:
         buffer = (ctypes.c_char * (count * dtype.itemsize)).from_address(int(address))
         values = tuple(np.frombuffer(buffer, dtype))
-        return values[0] if count == 1 else values
+        return values[0] if count == 1 else values * repeat
 
     return load
 
 
-def _device_loads(dtype: Any, count: int) -> Any:
+def _device_loads(dtype: Any, count: int, repeat: int) -> Any:
     from llvmlite import ir
     from numba.cuda.extending import intrinsic
     from numba.np.numpy_support import from_dtype
 
     item = from_dtype(np.dtype(dtype))
     size = np.dtype(dtype).itemsize
-    result = item if count == 1 else types.UniTuple(item, count)
+    result = item if count == 1 else types.UniTuple(item, count * repeat)
 
     at_once = min(count, max(1, _WIDEST_LOAD // size))
     # narrow values would be loaded one by one, were they not cut out of words by hand
@@ -70,20 +70,21 @@ def _device_loads(dtype: Any, count: int) -> Any:
                     continue
                 for lane in range(at_once):
                     values.append(lane_of(builder, loaded, lane))
-            return values[0] if count == 1 else context.make_tuple(builder, result, values)
+            return values[0] if count == 1 else context.make_tuple(builder, result, values * repeat)
 
         return result(types.int64), codegen
 
     return load
 
 
-def loads(dtype: Any, count: int = 1) -> Any:
+def loads(dtype: Any, count: int = 1, repeat: int = 1) -> Any:
     """Return a device function that reads `count` values at an address.
 
-    It returns one value, or a tuple. The address has to be a multiple of their size together,
-    or of 16 if that is less.
+    It returns one value, or a tuple, which has all values so many times. The address has to be
+    a multiple of their size together, or of 16 if that is less.
     """
-    return _simulated_loads(dtype, count) if IS_SIMULATED else _device_loads(dtype, count)
+    make = _simulated_loads if IS_SIMULATED else _device_loads
+    return make(dtype, count, repeat)
 
 
 if IS_SIMULATED:

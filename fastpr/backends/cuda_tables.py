@@ -27,7 +27,7 @@ from fastpr.backends.cuda_commits import (
     WEIGHTS,
 )
 from fastpr.backends.cuda_device import Device, SharedMemoryRefused
-from fastpr.backends.cuda_kernels import UNIT
+from fastpr.backends.cuda_kernels import unit_of
 from fastpr.backends.cuda_layouts import HasAddress, Piece, geometry, pieces, windows
 from fastpr.backends.cuda_samples import counts_values
 from fastpr.backends.cuda_weights import WIDE, Grid, grid_of, sums_of_limbs, too_large
@@ -320,7 +320,8 @@ class ScoreTally:
             self._find(samples, where, report, stream)
             where = _where(piece)
             is_wide = piece.is_wide([array.dtype for array in arrays])
-            num_units = piece.num_rows * -(-piece.num_cols // (UNIT if is_wide else 1))
+            unit = unit_of(kernel, samples.labels.dtype) if is_wide else 1
+            num_units = piece.num_rows * -(-piece.num_cols // unit)
             blocks, threads = geometry(device, shared, num_units, num_windows)
             blocks = max(blocks, num_windows * (piece.num_rows * piece.num_cols // _FEW_SAMPLES))
             device.launch(
