@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import oracle
 import pytest
-from backend_rows import ROWS
+from backend_rows import IS_SIMULATED, ROWS
 from compare import assert_same_bits
 
 pytest.importorskip("numba_cuda")
@@ -129,11 +129,27 @@ def test_tables_on_both_sides_of_what_fits_into_a_block(device, monkeypatch, kin
     )
     num_thresholds = num_cells // 2 + beyond
     scores, labels = scores_and_labels(kind, 300)
+    if not KINDS[kind].one or kind == "float16":
+        scores[[7, 250]] = np.array([np.nan], kind).view(scores.dtype)[0]
     tally = ScoreTally(device, num_thresholds)
     thresholds = stored_thresholds(num_thresholds, KINDS[kind])
-    tally.add(update(device, kind, scores, labels), thresholds, True, 0)
+    tally.add(update(device, kind, scores, labels), thresholds, False, 0)
     counted, _ = tally.finish()
-    assert_same_bits(counted.counts, table_of(kind, scores, labels, num_thresholds))
+    expected = table_of(kind, scores, labels, num_thresholds)
+    assert_same_bits(counted.counts, expected)
+    assert counted.num_dropped == 300 - expected.sum()  # each once, whatever the windows
+
+
+@pytest.mark.parametrize("view", [lambda a: a[:, 0], lambda a: a[:, 0, ::2], lambda a: a[:, 0, 1:]])
+def test_threads_go_from_row_to_row(device, view):
+    """More than all threads take at once, in rows that are no multiple of what they take."""
+    shape = (3, 2, 50) if IS_SIMULATED else (41, 2, 3008)
+    scores, labels = scores_and_labels("float32", shape)
+    thresholds = stored_thresholds(21, KINDS["float32"])
+    tally = ScoreTally(device, 21)
+    tally.add(update(device, "float32", view(scores), view(labels)), thresholds, True, 0)
+    counted, _ = tally.finish()
+    assert_same_bits(counted.counts, table_of("float32", view(scores), view(labels), 21))
 
 
 @pytest.mark.parametrize("beyond", [-1, 0, 1])
@@ -322,7 +338,9 @@ def test_a_bad_update_is_left_out_whole_and_the_others_are_exact(device):
         if not places:
             total += table_of("float32", scores, labels, 5)
     counted, refused = tally.finish()
-    assert [bad.ordinal for bad in refused] == [1, 4]
+    assert [(bad.ordinal, bad.num_invalid, bad.first_score_index) for bad in refused] == [
+        (1, 1, 3), (4, 1, 3),
+    ]  # fmt: skip
     assert_same_bits(counted.counts, total)
     assert tally.finish() == ((None, None, 0, 0, 0), [])
 
