@@ -15,7 +15,8 @@ from fastpr.pending import UNKNOWN
 from fastpr.thresholds import ScoreKind, stored_thresholds
 
 if TYPE_CHECKING:
-    from fastpr.backends.cuda_tables import Refused, ScoreTally
+    from fastpr.backends.cuda_tables import ScoreTally
+    from fastpr.backends.cuda_updates import Refused
 
 # Updates in a row that were not read yet and differ in shape, and whose shapes are kept.
 _MAX_SHAPES = 100_000

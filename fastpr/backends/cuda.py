@@ -36,7 +36,7 @@ def describe() -> str:
 
 
 class _Chunk(NamedTuple):
-    """Samples on a device; see `fastpr.backends.cuda_tables.SamplesOnDevice`."""
+    """Samples on a device; see `fastpr.backends.cuda_updates.SamplesOnDevice`."""
 
     kernel: str
     num_samples: int

@@ -5,31 +5,26 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.backends import cuda_forms
 from fastpr.backends.cuda_commits import (
-    FIRST,
-    FOUND,
     IS_TOO_LARGE,
-    LABELS,
     LOG_ENTRY,
     LOG_HEADER,
     NOWHERE,
-    NUM_BAD,
     NUM_DROPPED,
     NUM_REFUSED,
     REPORT_LENGTH,
-    SCORES,
-    WEIGHTS,
 )
 from fastpr.backends.cuda_device import Device, SharedMemoryRefused
 from fastpr.backends.cuda_kernels import unit_of
-from fastpr.backends.cuda_layouts import HasAddress, Piece, geometry, pieces, windows
+from fastpr.backends.cuda_layouts import Piece, geometry, pieces, windows
 from fastpr.backends.cuda_samples import counts_values
+from fastpr.backends.cuda_updates import Refused, SamplesOnDevice, TallyCounts, refused_of
 from fastpr.backends.cuda_weights import WIDE, Grid, grid_of, sums_of_limbs, too_large
 
 # Refused updates whose reports are kept until the state is read; others are only counted.
@@ -38,94 +33,6 @@ _FEW_SAMPLES = 1 << 31  # a cell of a block has 32 bits
 _NO_THRESHOLDS = 1
 _NO_WEIGHTS = (np.int64(0),) * 3
 _EMPTY_REPORT = np.array([0, NOWHERE, 0] * 3, np.int64)
-
-
-class SamplesOnDevice(Protocol):
-    """What is counted; see `fastpr.device_samples.DeviceSamples`."""
-
-    @property
-    def kernel(self) -> str:
-        """The kernel that counts them."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Their shape."""
-
-    @property
-    def num_samples(self) -> int:
-        """Their number."""
-
-    @property
-    def scores(self) -> HasAddress:
-        """The scores."""
-
-    @property
-    def labels(self) -> HasAddress:
-        """The labels."""
-
-    @property
-    def weights(self) -> HasAddress | None:
-        """The weights, if samples differ in these."""
-
-    @property
-    def weight_kind(self) -> str | None:
-        """What they are; see `fastpr.backends.cuda_weights.WEIGHT_DTYPES`."""
-
-    @property
-    def scalar_weight(self) -> float | None:
-        """What counts are multiplied by."""
-
-    @property
-    def stream(self) -> int:
-        """The producer's stream."""
-
-    @property
-    def other_streams(self) -> tuple[int, ...]:
-        """Streams to wait for."""
-
-    @property
-    def owners(self) -> tuple[object, ...]:
-        """To be kept alive meanwhile."""
-
-
-class Refused(NamedTuple):
-    """An update that was left out, and why.
-
-    Attributes
-    ----------
-    ordinal : int
-        As it was given.
-    num_invalid, first_score_index, first_score : int
-        Scores outside [0, 1], the position of the first, in C order, and its bits.
-    num_bad_labels, first_label_index, first_label : int
-        The same of labels that are neither 0 nor 1, and the value.
-    num_bad_weights, first_weight_index, first_weight : int
-        The same of weights that are negative or not finite, and its bits.
-    """
-
-    ordinal: int
-    num_invalid: int
-    first_score_index: int
-    first_score: int
-    num_bad_labels: int
-    first_label_index: int
-    first_label: int
-    num_bad_weights: int
-    first_weight_index: int
-    first_weight: int
-
-
-class TallyCounts(NamedTuple):
-    """What a tally held; as `fastpr.counts.ScoreCounts`.
-
-    `num_refused` is the number of updates that were left out, reported or not.
-    """
-
-    counts: NDArray[np.int64] | None
-    sums: NDArray[np.float64] | None
-    num_counted: int
-    num_dropped: int
-    num_refused: int
 
 
 @lru_cache(maxsize=64)
@@ -138,9 +45,6 @@ def _on_device(device: Device, dtype: np.dtype[Any], data: bytes) -> tuple[Any, 
     array = device.empty(len(host), dtype)
     device.copy_in(array, pinned, stream)
     return array, device.record(stream), pinned
-
-
-# ---- the tally ----
 
 
 class ScoreTally:
@@ -426,7 +330,7 @@ class ScoreTally:
 
         num_refused = int(log[NUM_REFUSED])
         entries = log[LOG_HEADER:].reshape(-1, LOG_ENTRY)[:num_refused]
-        refused = [_refused(entry.tolist()) for entry in entries]
+        refused = [refused_of(entry.tolist()) for entry in entries]
         shape = (2, self._num_thresholds)
         counts = tables.pop(None, None)
         if log[IS_TOO_LARGE]:
@@ -450,15 +354,6 @@ class ScoreTally:
         self._fill(self._log, stream)
         device.record(stream, self._event)
         self._last_stream = None
-
-
-def _refused(entry: list[int]) -> Refused:
-    ordinal, report = entry[0], entry[1:]
-    parts = [
-        report[what + field] for what in (SCORES, LABELS, WEIGHTS)
-        for field in (NUM_BAD, FIRST, FOUND)
-    ]  # fmt: skip
-    return Refused(ordinal, *parts)
 
 
 def _where(piece: Piece) -> tuple[Any, ...]:
