@@ -397,9 +397,7 @@ def test_the_driver_knows_the_device_of_other_arrays(monkeypatch, elsewhere):
 
 @pytest.mark.parametrize("backend", ["c", "numba", "reference"])
 def test_a_host_backend_does_not_read_device_arrays(monkeypatch, backend):
-    if backend not in fastpr.available_backends():
-        pytest.skip(f"{backend} is not there")
-    scores, labels = Cupy(SCORES), Cupy(LABELS)
+    scores, labels = Cupy(SCORES), Cupy(LABELS)  # whether that backend is there or not
     with pytest.raises(ValueError, match=f"backend '{backend}' .* on cuda:0"):
         read(labels, scores, backend=backend)
     with pytest.raises(ValueError, match=f"backend '{backend}' .* on cuda:0"):
