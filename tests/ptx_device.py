@@ -160,7 +160,6 @@ class EmulatedDevice(Device):
     ) -> None:
         self.ordinal = 0
         self.name = "emulator"
-        self.compute_capability = (9, 0)
         self.num_multiprocessors = num_multiprocessors
         self._opt_in_shared = max_shared
         self._can_opt_in = True

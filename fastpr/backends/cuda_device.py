@@ -110,7 +110,6 @@ class Device:
             device = cuda.get_current_device()
             name = device.name
             self.name: str = name.decode() if isinstance(name, bytes) else str(name)
-            self.compute_capability: tuple[int, int] = tuple(device.compute_capability)
             self.num_multiprocessors = int(device.MULTIPROCESSOR_COUNT)
             self._opt_in_shared = int(device.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
         self._opted_in: dict[Any, int] = {}
@@ -251,7 +250,6 @@ class SimulatedDevice(Device):
     def __init__(self, ordinal: int = 0, max_shared: int = PLAIN_SHARED) -> None:
         self.ordinal = ordinal
         self.name = "simulator"
-        self.compute_capability = (0, 0)
         self.num_multiprocessors = 1
         self._opt_in_shared = max_shared
         self._can_opt_in = True
