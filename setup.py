@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
 
 # Files that are compiled for more than the baseline CPU. A run-time check picks among
 # them, so no flag of this list may ever be given to another file.
+AVX512_FLAGS = [
+    "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma",
+    "-mprefer-vector-width=512",
+]  # fmt: skip
 VARIANT_FLAGS = {
     "csrc/variant_avx2.c": {
         "unix": ["-mavx2", "-mfma"],
         "msvc": ["/arch:AVX2"],
     },
     "csrc/variant_avx512.c": {
-        "unix": [
-            "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma",
-            "-mprefer-vector-width=512",
-        ],
+        "unix": AVX512_FLAGS,
         "msvc": ["/arch:AVX512"],
     },
-}  # fmt: skip
+    "csrc/variant_avx512vbmi2.c": {
+        "unix": [*AVX512_FLAGS, "-mavx512vbmi2"],
+        "msvc": ["/arch:AVX512"],
+    },
+}
 
 # No contraction: the same arithmetic in every build. No errno and no traps: the loops
 # can then be vectors. Neither changes a result.
@@ -42,14 +48,18 @@ class BuildVariants(build_ext):
         flavour = "msvc" if self.compiler.compiler_type == "msvc" else "unix"
         common = list(COMMON_FLAGS[flavour])
         ext.extra_compile_args = common + ext.extra_compile_args
+
+        def compile_one(item):
+            source, flags = item
+            return self.compile_variant(ext, source, flags[flavour], common)
+
         try:
-            ext.extra_objects = [
-                *ext.extra_objects,
-                *(
-                    self.compile_variant(ext, source, flags[flavour], common)
-                    for source, flags in VARIANT_FLAGS.items()
-                ),
-            ]
+            # side by side: each is the whole of the kernels again
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                ext.extra_objects = [
+                    *ext.extra_objects,
+                    *pool.map(compile_one, VARIANT_FLAGS.items()),
+                ]
             super().build_extension(ext)
         except Exception as error:
             if os.environ.get("FASTPR_REQUIRE_C"):

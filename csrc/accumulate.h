@@ -11,6 +11,8 @@
 
 #include "fastpr.h"
 
+#define FASTPR_BLOCK 512   /* samples between the two phases */
+#define FASTPR_WINDOW 4096 /* samples that are counted in one way, by hand */
 #define FASTPR_TURNS 8
 
 /* A copy that starts 4096 bytes after another would share its cache sets. */
@@ -29,6 +31,18 @@ static inline int num_copies_within(size_t bytes, size_t stride, size_t cell_siz
     return copies;
 }
 
+static inline size_t label_size(int label_kind)
+{
+    static const size_t sizes[] = {1, 1, 2, 4, 8};
+    return sizes[label_kind];
+}
+
+static inline size_t weight_size(int weight_kind)
+{
+    static const size_t sizes[] = {1, 4, 8};
+    return sizes[weight_kind];
+}
+
 /* ---- memory ahead ---- */
 
 /* The scalar loop of phase 2 keeps the core too busy to run ahead to the loads of the next
@@ -37,10 +51,15 @@ static inline int num_copies_within(size_t bytes, size_t stride, size_t cell_siz
 #define FASTPR_GROUP 64
 #define FASTPR_AHEAD 1536 /* samples; 1024 to 3072 were as good */
 
+/* Nothing is asked for behind the end. */
+static inline int64_t samples_ahead(int64_t num_left)
+{
+    return num_left >= FASTPR_AHEAD + FASTPR_WINDOW ? FASTPR_AHEAD : 0;
+}
+
 static inline const char *address_ahead(const void *start, size_t item_size, int64_t num_left)
 {
-    int64_t ahead = num_left >= FASTPR_AHEAD + FASTPR_BLOCK ? FASTPR_AHEAD : 0;
-    return (const char *)start + (size_t)ahead * item_size;
+    return (const char *)start + (size_t)samples_ahead(num_left) * item_size;
 }
 
 static inline void prefetch_bytes(const char *start, size_t num_bytes)
@@ -65,8 +84,14 @@ typedef struct {
 static inline int counter_init(counter *self, size_t num_cells)
 {
     self->num_cells = num_cells;
+#ifdef FASTPR_COUNT_STRIDE
+    int fits = num_cells <= FASTPR_COUNT_STRIDE;
+    self->stride = fits ? FASTPR_COUNT_STRIDE : num_cells;
+    self->num_copies = fits ? FASTPR_TURNS : 1;
+#else
     self->stride = padded_stride(num_cells, sizeof *self->cells);
     self->num_copies = num_copies_within(FASTPR_COUNT_CACHE, self->stride, sizeof *self->cells);
+#endif
     self->num_pending = 0;
     self->cells = calloc(self->num_copies * self->stride, sizeof *self->cells);
     if (!self->cells)
@@ -97,7 +122,7 @@ static inline void counter_merge_copies(counter *self)
 
 typedef struct {
     double *cells;  /* num_copies tables; NULL if the errors are kept */
-    double *totals; /* 2 * num_cells: the sums, then what was rounded off */
+    double *totals; /* 2 * stride: the sums, then what was rounded off */
     double *turn[FASTPR_TURNS];
     size_t num_cells, stride;
     int num_copies;
@@ -109,9 +134,15 @@ static inline int summer_init(summer *self, size_t num_cells)
     self->num_cells = num_cells;
     self->stride = padded_stride(num_cells, sizeof *self->cells);
     self->num_copies = num_copies_within(FASTPR_SUM_CACHE, self->stride, sizeof *self->cells);
+#ifdef FASTPR_SUM_STRIDE
+    if (num_cells <= FASTPR_SUM_STRIDE) {
+        self->stride = FASTPR_SUM_STRIDE;
+        self->num_copies = FASTPR_TURNS;
+    }
+#endif
     self->num_pending = 0;
     self->cells = NULL;
-    self->totals = calloc(2 * num_cells, sizeof *self->totals);
+    self->totals = calloc(2 * self->stride, sizeof *self->totals);
     if (!self->totals)
         return -1;
     if (self->num_copies == 1)
@@ -135,16 +166,19 @@ static inline void add_exactly(double *sum, double *rounded, double value)
     *sum = total;
 }
 
+/* Eight cells at a time: vectors, with the copies of each cell added in their order. */
 static inline void summer_merge_copies(summer *self)
 {
     if (!self->cells)
         return;
-    double *sums = self->totals, *rounded = self->totals + self->num_cells;
-    for (size_t cell = 0; cell < self->num_cells; cell++) {
-        double sum = 0.0;
+    double *sums = self->totals, *rounded = self->totals + self->stride;
+    for (size_t cell = 0; cell < self->stride; cell += 8) {
+        double terms[8] = {0};
         for (int copy = 0; copy < self->num_copies; copy++)
-            sum += self->cells[(size_t)copy * self->stride + cell];
-        add_exactly(&sums[cell], &rounded[cell], sum);
+            for (int lane = 0; lane < 8; lane++)
+                terms[lane] += self->cells[(size_t)copy * self->stride + cell + lane];
+        for (int lane = 0; lane < 8; lane++)
+            add_exactly(&sums[cell + lane], &rounded[cell + lane], terms[lane]);
     }
     memset(self->cells, 0, self->num_copies * self->stride * sizeof *self->cells);
     self->num_pending = 0;
@@ -224,7 +258,7 @@ static inline void fold_sums(summer *self, const uint16_t *edges, int32_t num_va
             double sum = 0.0, rounded = 0.0;
             for (int32_t value = first; value < end; value++) {
                 add_exactly(&sum, &rounded, self->totals[2 * value + label]);
-                rounded += self->totals[self->num_cells + 2 * value + label];
+                rounded += self->totals[self->stride + 2 * value + label];
             }
             sums[label * num_thresholds + bin] += sum + rounded;
         }

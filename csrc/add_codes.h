@@ -45,7 +45,7 @@ static inline void FASTPR_NAME(add_sums)(summer *self, const FASTPR_CODE *codes,
                                          const double *weights, int num_codes)
 {
     if (!self->cells) {
-        double *sums = self->totals, *rounded = self->totals + self->num_cells;
+        double *sums = self->totals, *rounded = self->totals + self->stride;
         for (int j = 0; j < num_codes; j++)
             add_exactly(&sums[codes[j]], &rounded[codes[j]], weights[j]);
         return;

@@ -23,16 +23,16 @@
 #endif
 
 #define FASTPR_DEFINE_MARK_INVALID(KIND, SCORE, BITS, ONE, MINUS_ZERO)                             \
-    static inline int64_t FASTPR_NAME(mark_invalid_##KIND)(                                        \
-        const SCORE *scores, int32_t num_thresholds, FASTPR_CODE *codes)                           \
+    static inline int64_t FASTPR_NAME(mark_invalid_##KIND)(const SCORE *scores, int num_scores,    \
+                                                           int32_t num_values, FASTPR_CODE *codes) \
     {                                                                                              \
         int64_t num_invalid = 0;                                                                   \
-        for (int j = 0; j < FASTPR_BLOCK; j++) {                                                   \
+        for (int j = 0; j < num_scores; j++) {                                                     \
             BITS bits;                                                                             \
             memcpy(&bits, scores + j, sizeof bits);                                                \
             if (bits <= ONE || bits == MINUS_ZERO)                                                 \
                 continue;                                                                          \
-            codes[j] = (FASTPR_CODE)(2 * num_thresholds);                                          \
+            codes[j] = (FASTPR_CODE)(2 * num_values);                                              \
             num_invalid++;                                                                         \
         }                                                                                          \
         return num_invalid;                                                                        \
@@ -73,8 +73,9 @@ static inline int64_t FASTPR_NAME(encode_f32)(const float *scores, int32_t num_t
         memcpy(&guess_bits, &guess, sizeof guess);
         codes[j] = (FASTPR_CODE)(2 * (guess_bits - integer_zero - (score < threshold)));
     }
-    return largest <= 0x3F800000u ? 0
-                                  : FASTPR_NAME(mark_invalid_f32)(scores, num_thresholds, codes);
+    return largest <= 0x3F800000u
+               ? 0
+               : FASTPR_NAME(mark_invalid_f32)(scores, FASTPR_BLOCK, num_thresholds, codes);
 }
 
 static inline int64_t FASTPR_NAME(encode_f64)(const double *scores, int32_t num_thresholds,
@@ -106,7 +107,9 @@ static inline int64_t FASTPR_NAME(encode_f64)(const double *scores, int32_t num_
         memcpy(&guess_bits, &guess, sizeof guess);
         codes[j] = (FASTPR_CODE)(2 * (guess_bits - integer_zero - (score < threshold)));
     }
-    return !(alarm >> 63) ? 0 : FASTPR_NAME(mark_invalid_f64)(scores, num_thresholds, codes);
+    return !(alarm >> 63)
+               ? 0
+               : FASTPR_NAME(mark_invalid_f64)(scores, FASTPR_BLOCK, num_thresholds, codes);
 }
 
 /* floor(u * (T-1) / 65535) without a division; u * 65536 needs a case of its own,
@@ -140,6 +143,19 @@ static inline int64_t FASTPR_NAME(encode_u8)(const uint8_t *scores, int32_t num_
 
 /* The bits of a float16 or bfloat16 that is not negative are in its order, so they
    are the values; num_values - 1 stands for 1.0. */
+static inline int64_t FASTPR_NAME(mark_invalid_half)(const uint16_t *scores, int num_scores,
+                                                     int32_t num_values, FASTPR_CODE *codes)
+{
+    int64_t num_invalid = 0;
+    for (int j = 0; j < num_scores; j++) {
+        if (scores[j] < num_values || scores[j] == 0x8000) /* -0.0 */
+            continue;
+        codes[j] = (FASTPR_CODE)(2 * num_values);
+        num_invalid++;
+    }
+    return num_invalid;
+}
+
 static inline int64_t FASTPR_NAME(encode_half)(const uint16_t *scores, int32_t num_values,
                                                FASTPR_CODE *codes)
 {
@@ -151,6 +167,21 @@ static inline int64_t FASTPR_NAME(encode_half)(const uint16_t *scores, int32_t n
         num_invalid += invalid;
     }
     return num_invalid;
+}
+
+/* All integers are valid. */
+static inline int64_t FASTPR_NAME(mark_invalid_u8)(const uint8_t *scores, int num_scores,
+                                                   int32_t num_values, FASTPR_CODE *codes)
+{
+    (void)scores, (void)num_scores, (void)num_values, (void)codes;
+    return 0;
+}
+
+static inline int64_t FASTPR_NAME(mark_invalid_u16)(const uint16_t *scores, int num_scores,
+                                                    int32_t num_values, FASTPR_CODE *codes)
+{
+    (void)scores, (void)num_scores, (void)num_values, (void)codes;
+    return 0;
 }
 
 #define FASTPR_DEFINE_ADD_LABELS(KIND, LABEL)                                                      \

@@ -20,6 +20,10 @@
 #define FASTPR_PREFETCH(address) ((void)(address))
 #endif
 
+#if defined(__GNUC__)
+#define FASTPR_UNLIKELY(condition) __builtin_expect(condition, 0)
+#endif
+
 #define FASTPR_HISTOGRAM_ARGUMENTS(SCORE)                                                          \
     const SCORE *scores, const void *labels, int label_kind, const void *weights, int weight_kind, \
         int64_t num_samples, const SCORE *thresholds, int32_t num_thresholds, int64_t *counts,     \
@@ -57,5 +61,6 @@ extern const fastpr_variant fastpr_variant_rule;
 extern const fastpr_variant fastpr_variant_baseline;
 extern const fastpr_variant fastpr_variant_avx2;
 extern const fastpr_variant fastpr_variant_avx512;
+extern const fastpr_variant fastpr_variant_avx512vbmi2;
 
 #endif

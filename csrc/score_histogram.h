@@ -4,8 +4,6 @@
 #ifndef FASTPR_SCORE_HISTOGRAM_H
 #define FASTPR_SCORE_HISTOGRAM_H
 
-#define FASTPR_BLOCK 512
-
 #include "accumulate.h"
 #include "fastpr.h"
 
@@ -26,17 +24,50 @@
 #undef FASTPR_CODE
 #undef FASTPR_NAME
 
-static inline size_t label_size(int label_kind)
-{
-    static const size_t sizes[] = {1, 1, 2, 4, 8};
-    return sizes[label_kind];
-}
+#ifdef FASTPR_AVX512_HISTOGRAM_H
+#define FASTPR_SCORE float
+#define FASTPR_KIND(name) name##_f32
+#define FASTPR_MARK_INVALID mark_invalid_f32_in_16
+#include "avx512_windows.h"
+#undef FASTPR_MARK_INVALID
+#undef FASTPR_SCORE
+#undef FASTPR_KIND
 
-static inline size_t weight_size(int weight_kind)
-{
-    static const size_t sizes[] = {1, 4, 8};
-    return sizes[weight_kind];
-}
+#define FASTPR_SCORE double
+#define FASTPR_KIND(name) name##_f64
+#define FASTPR_MARK_INVALID mark_invalid_f64_in_16
+#include "avx512_windows.h"
+#undef FASTPR_MARK_INVALID
+#undef FASTPR_SCORE
+#undef FASTPR_KIND
+
+#define FASTPR_SCORE uint8_t
+#define FASTPR_KIND(name) name##_u8
+#define FASTPR_MARK_INVALID mark_invalid_u8_in_16
+#include "avx512_windows.h"
+#undef FASTPR_MARK_INVALID
+#undef FASTPR_SCORE
+#undef FASTPR_KIND
+
+#define FASTPR_SCORE uint16_t
+#define FASTPR_KIND(name) name##_u16
+#define FASTPR_MARK_INVALID mark_invalid_u16_in_16
+#include "avx512_windows.h"
+#undef FASTPR_MARK_INVALID
+#undef FASTPR_KIND
+
+#define FASTPR_KIND(name) name##_half
+#define FASTPR_MARK_INVALID mark_invalid_half_in_16
+#include "avx512_windows.h"
+#undef FASTPR_MARK_INVALID
+#undef FASTPR_SCORE
+#undef FASTPR_KIND
+#else
+#define FASTPR_COUNT_WINDOWS_16(KIND, ...) 0
+#define FASTPR_SUM_WINDOWS_16(KIND, ...) 0
+#endif
+#define FASTPR_COUNT_WINDOWS_32(KIND, ...) 0
+#define FASTPR_SUM_WINDOWS_32(KIND, ...) 0
 
 /* A block shorter than FASTPR_BLOCK is made whole with samples that are valid and not
    counted, so that phase 1 has no second form for the rest. */
@@ -69,10 +100,22 @@ static inline const void *whole_block(const void *start, size_t item_size, int64
         summer summing = {0};                                                                      \
         if (weights ? summer_init(&summing, num_cells) : counter_init(&counting, num_cells))       \
             return -1;                                                                             \
-        for (int64_t start = 0; start < num_samples; start += FASTPR_BLOCK) {                      \
+        int64_t num_done;                                                                          \
+        for (int64_t start = 0; start < num_samples; start += num_done) {                          \
             int64_t num_left = num_samples - start;                                                \
             int num_codes = num_left < FASTPR_BLOCK ? (int)num_left : FASTPR_BLOCK;                \
             const char *block_labels = (const char *)labels + (size_t)start * label_bytes;         \
+            num_done =                                                                             \
+                weights ? FASTPR_SUM_WINDOWS_##WIDTH(                                              \
+                              KIND, &summing, scores + start, block_labels, label_kind,            \
+                              (const char *)weights + (size_t)start * weight_bytes, weight_kind,   \
+                              num_left, edges, num_values, num_thresholds, report)                 \
+                        : FASTPR_COUNT_WINDOWS_##WIDTH(KIND, &counting, scores + start,            \
+                                                       block_labels, label_kind, num_left, edges,  \
+                                                       num_values, num_thresholds, report);        \
+            if (num_done)                                                                          \
+                continue;                                                                          \
+            num_done = FASTPR_BLOCK;                                                               \
             report[0] += encode_##KIND##_in_##WIDTH(                                               \
                 whole_block(scores + start, sizeof(SCORE), num_left, rest_of_scores), num_values,  \
                 codes);                                                                            \

@@ -4,6 +4,7 @@
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) &&                      \
     defined(__AVX512VL__) && defined(__GNUC__)
 
+#include "avx512_histogram.h"
 #include "avx512_ranks.h"
 #include "label_ranks.h"
 #include "score_histogram.h"

@@ -2,10 +2,8 @@
 #include "fastpr.h"
 
 static const fastpr_variant *const variants[] = {
-    &fastpr_variant_avx512,
-    &fastpr_variant_avx2,
-    &fastpr_variant_baseline,
-    &fastpr_variant_rule,
+    &fastpr_variant_avx512vbmi2, &fastpr_variant_avx512, &fastpr_variant_avx2,
+    &fastpr_variant_baseline,    &fastpr_variant_rule,
 };
 
 int fastpr_num_variants(void)
