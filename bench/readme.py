@@ -1,98 +1,156 @@
-"""Write the table of the README from bench/results/, or check that it is up to date.
+"""Write the tables of the README from bench/results/, or check that nothing is stale.
 
-python bench/readme.py            rewrites the part between the marks
-python bench/readme.py --check    exit status 1 when the README is stale
+python bench/readme.py            rewrites the part between the marks, and the plots
+python bench/readme.py --check    exit status 1, and what to run, when something is stale
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
+from typing import Any
 
-HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
+import machine
+import report
+from tables import (
+    all_rows,
+    headline_table,
+    missed_counts,
+    missed_rankings,
+    missed_updates,
+    other_table,
+    overheads,
+    ranking_table,
+)
+
+README = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN, END = "<!-- figures: begin (bench/readme.py) -->", "<!-- figures: end -->"
+MEASURE = "run python bench/run.py on a quiet machine"
+RENDER = "run python bench/readme.py"
+
+PLOTS = {
+    "samples": "Time a sample against the number of samples",
+    "thresholds": "Time a sample against the number of thresholds",
+    "threads": "Time a sample against the number of threads",
+    "classes": "Time a score against the number of classes",
+    "labels": "Time a score against the number of labels a row",
+}
 
 
-def render(report: dict) -> str:
-    """Return the table of one machine, as Markdown."""
-    machine = report["machine"]
+def missed(found: dict[str, Any]) -> list[str]:
+    """Return the figures that were asked for and not reached, a sentence each."""
+    return [*missed_counts(found), *missed_rankings(found), *missed_updates(found)]
+
+
+def render(name: str, found: dict[str, Any]) -> str:
+    """Return what the README says of one machine, as Markdown."""
+    where = found["machine"]
+    caches = ", ".join(f"{level} {size}" for level, size in where["caches"].items())
+    threads = where["threads"]
     lines = [
-        f"{machine['cpu']}, {machine['threads']} threads; 2^{report['log2_samples']} float32 "
-        f"scores and bool labels, 201 thresholds; commit {machine['commit']}, {machine['date']}:",
+        f"{where['cpu']}, {threads} threads, {where['memory_gigabytes']:.0f} GB"
+        f"{f', {caches}' if caches else ''}; reads "
+        f"{report.best_read(found) / 1e9:.0f} GB/s at its best; commit {where['commit']}, "
+        f"{where['date']}. Where a figure was asked for it stands behind the stroke; those that "
+        "were missed are bold.",
         "",
-        "| distribution | backend | G samples/s | GB/s | of read bandwidth | median of rounds "
-        "| x boost-histogram |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in report["throughput"]:
-        lines.append(
-            f"| {row['distribution']} | {row['backend']} | {row['giga_samples_per_second']:.2f} "
-            f"| {row['gigabytes_per_second']:.1f} | {row['of_read_bandwidth']:.2f} "
-            f"| {row['of_read_bandwidth_median']:.2f} "
-            f"| {row['times_boost_histogram']:.1f} |"
-        )
-    lines += ["", *render_ranking(report["ranking"])]
-    start, small = report["start"], report["small_update"]
-    memory = max(row["megabytes"] for row in report["memory"])
-    lines += [
+        *headline_table(found),
         "",
-        f"- Memory beside the inputs: at most {memory:.1f} MB.",
-        f"- `import fastpr` takes {start['import_ratio']:.2f} times as long as `import numpy`.",
-        f"- `update` of 4096 samples: {small['update_us']:.1f} us; the NumPy `bincount` one-liner: "
-        f"{small['bincount_us']:.1f} us.",
+        *other_table(found),
+        "",
+        *ranking_table(found),
+        "",
+        *overheads(found),
+        "",
+        *_missed_lines(found),
+        "",
     ]
-    if start["first_result_with_c_s"]:
-        seconds = start["first_result_with_c_s"]
-        lines.append(f"- The first result of a new process, with `c`: {seconds:.2f} s.")
+    for sweep, title in PLOTS.items():
+        if report.find(found, "sweep", sweep):
+            lines.append(f"![{title}](bench/results/{name}-{sweep}.svg)")
+    lines += ["", "<details><summary>All rows</summary>", "", *all_rows(found), "", "</details>"]
     return "\n".join(lines)
 
 
-def render_ranking(ranking: dict) -> list[str]:
-    """Return the table of average precision at k, as lines of Markdown."""
-    peers = [*ranking["peers"]]
-    lines = [
-        "Average precision at k of float32 scores; GB/s of all scores, though not all may have to "
-        "be read:",
-        "",
-        "| rows | backend | GB/s | of read bandwidth | median of rounds |"
-        + "".join(f" x {peer} |" for peer in peers),
-        "|---|---|---|---|---|" + "---|" * len(peers),
-    ]
-    for row in ranking["rows"]:
-        lines.append(
-            f"| {row['num_rows']:,} x {row['num_classes']:,}, {row['num_labels']} labels, "
-            f"k={row['k']}: {row['workload']} | {row['backend']} "
-            f"| {row['gigabytes_per_second']:.1f} | {row['of_read_bandwidth']:.2f} "
-            f"| {row['of_read_bandwidth_median']:.2f} |"
-            + "".join(f" {row['times_peers'][peer]:.1f} |" for peer in peers)
-        )
-    if peers:
-        versions = ", ".join(f"{name} {version}" for name, version in ranking["peers"].items())
-        lines += ["", f"Peers: {versions} (torch.topk without looking up the labels)."]
-    return lines
+def _missed_lines(found: dict[str, Any]) -> list[str]:
+    lines = missed(found)
+    if found["missing_peers"]:
+        names = "; ".join(f"{name}: {reason}" for name, reason in found["missing_peers"].items())
+        lines = [*lines, f"Not compared with {names}"]
+    return [f"- Missed: {line}" if not line.startswith("Not") else f"- {line}" for line in lines]
 
 
-def updated(text: str) -> str:
-    """Return the README with the figures of all results."""
-    paths = sorted((HERE / "results").glob("*.json"))
-    # those of bench/gpu.py have a table of their own
-    reports = [json.loads(path.read_text()) for path in paths if not path.name.startswith("gpu-")]
+def updated(text: str, reports: dict[str, dict[str, Any]]) -> str:
+    """Return the README with the figures of all reports."""
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    body = "\n\n".join(render(report) for report in reports)
+    body = "\n\n".join(render(name, found) for name, found in reports.items())
     return f"{before}{BEGIN}\n\n{body}\n\n{END}{after}"
 
 
+def stale(
+    text: str, reports: dict[str, dict[str, Any]], folder: Path, fingerprint: str
+) -> list[str]:
+    """Return what is stale, a sentence each that says what to do.
+
+    Parameters
+    ----------
+    text : str
+        The README.
+    reports : dict
+        By the name of the file.
+    folder : Path
+        Where the plots are.
+    fingerprint : str
+        Of the kernels as they are now.
+    """
+    import plots
+
+    problems = []
+    for name, found in reports.items():
+        if found["fingerprint"] != fingerprint:
+            problems.append(
+                f"the kernels are not those that {name}.json was measured with (commit "
+                f"{found['machine']['commit']}): {MEASURE}"
+            )
+        for sweep in PLOTS:
+            if not report.find(found, "sweep", sweep):
+                continue
+            path = folder / f"{name}-{sweep}.svg"
+            if not path.exists():
+                problems.append(f"{path.name} is missing: {RENDER}")
+            elif plots.digest_in(path) != plots.digest_of(found, sweep):
+                problems.append(f"{path.name} shows other data than {name}.json: {RENDER}")
+    if updated(text, reports) != text:
+        problems.append(f"the figures of the README are not those of the results: {RENDER}")
+    return problems
+
+
+def write(readme: Path = README, folder: Path = report.RESULTS) -> None:
+    """Write plots and tables from the results."""
+    import plots
+
+    reports = report.load_all(folder)
+    for name, found in reports.items():
+        for sweep, title in PLOTS.items():
+            if report.find(found, "sweep", sweep):
+                plots.draw(found, sweep, title, folder / f"{name}-{sweep}.svg")
+    text = readme.read_text(encoding="utf-8")
+    readme.write_text(updated(text, reports), encoding="utf-8")
+
+
 def main() -> None:
-    text = README.read_text(encoding="utf-8")
-    new = updated(text)
-    if "--check" in sys.argv[1:]:
-        if new != text:
-            sys.exit("the figures of the README are stale; run python bench/readme.py")
+    if "--check" not in sys.argv[1:]:
+        write()
         return
-    README.write_text(new, encoding="utf-8")
+    problems = stale(
+        README.read_text(encoding="utf-8"),
+        report.load_all(),
+        report.RESULTS,
+        machine.fingerprint(),
+    )
+    if problems:
+        sys.exit("\n".join(problems))
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ def test_a_variable_that_names_no_variant_is_an_error(
     others = ", ".join(backend for backend in AVAILABLE if backend != "c")
     assert text_of(fastpr.BackendUnavailable, lambda: State(backend="c").update([1], [0.5])) == (
         "backend 'c' is not available: the environment variable FASTPR_C_VARIANT must be one of "
-        f"avx512, avx2, baseline, rule, got {name!r} (available: {others})"
+        f"avx512vbmi2, avx512, avx2, baseline, rule, got {name!r} (available: {others})"
     )
 
 
