@@ -81,6 +81,14 @@ typedef struct {
     int64_t num_pending;
 } counter;
 
+/* Only the cells: a distance apart that is known can be longer. */
+static inline void counter_clear(counter *self)
+{
+    for (int copy = 0; copy < self->num_copies; copy++)
+        memset(self->turn[copy], 0, self->num_cells * sizeof *self->cells);
+    self->num_pending = 0;
+}
+
 static inline int counter_init(counter *self, size_t num_cells)
 {
     self->num_cells = num_cells;
@@ -92,12 +100,12 @@ static inline int counter_init(counter *self, size_t num_cells)
     self->stride = padded_stride(num_cells, sizeof *self->cells);
     self->num_copies = num_copies_within(FASTPR_COUNT_CACHE, self->stride, sizeof *self->cells);
 #endif
-    self->num_pending = 0;
-    self->cells = calloc(self->num_copies * self->stride, sizeof *self->cells);
+    self->cells = malloc(self->num_copies * self->stride * sizeof *self->cells);
     if (!self->cells)
         return -1;
     for (int turn = 0; turn < FASTPR_TURNS; turn++)
         self->turn[turn] = self->cells + (size_t)(turn % self->num_copies) * self->stride;
+    counter_clear(self);
     return 0;
 }
 
@@ -239,12 +247,6 @@ static inline void fold_counts(counter *self, const uint16_t *edges, int32_t num
         counts[bin] += negatives;
         counts[num_thresholds + bin] += positives;
     }
-}
-
-static inline void counter_clear(counter *self)
-{
-    memset(self->cells, 0, self->num_copies * self->stride * sizeof *self->cells);
-    self->num_pending = 0;
 }
 
 static inline void fold_sums(summer *self, const uint16_t *edges, int32_t num_values,

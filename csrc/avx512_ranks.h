@@ -3,9 +3,8 @@
 #ifndef FASTPR_AVX512_RANKS_H
 #define FASTPR_AVX512_RANKS_H
 
-#include <immintrin.h>
-
-#include "fastpr.h"
+#include "avx512_few_labels.h"
+#include "avx512_many_labels.h"
 
 /* The keys of num scores, or of the first 64, and the lowest in place of the others. */
 static inline void read_keys_32(const uint32_t *scores, int num, uint32_t infinity, int32_t *keys)
@@ -94,6 +93,43 @@ static inline int collect_rest_32(const uint32_t *scores, int num_scores, uint32
         num = append_avx512(some, passes, id + start, bits, ids, num);
     }
     return num;
+}
+
+/* ---- whole rows, of which only ranks are wanted ---- */
+
+typedef struct {
+    int has_few, has_list; /* which rows can be ranked by hand */
+    class_list list;
+} by_hand;
+
+static inline int by_hand_init(by_hand *self, int is_simple, int64_t most_labels,
+                               int64_t num_classes, int32_t k)
+{
+    memset(self, 0, sizeof *self);
+    self->has_few = is_simple;
+    self->has_list = is_simple && most_labels > FASTPR_LANES && k <= FASTPR_MANY_RANKS &&
+                     num_classes <= FASTPR_MANY_CLASSES;
+    return self->has_list ? class_list_init(&self->list, num_classes, k) : 0;
+}
+
+static inline void by_hand_free(by_hand *self)
+{
+    if (self->has_list)
+        class_list_free(&self->list);
+}
+
+/* Returns the number of distinct labels of a row; or -1, if it is not to be ranked by hand. */
+static inline int64_t rank_by_hand(by_hand *self, const uint32_t *scores, int32_t num_scores,
+                                   const void *labels, int labels_are_int64, int64_t label_start,
+                                   int64_t num_labels, int32_t k, uint32_t infinity, int32_t *ranks)
+{
+    if (self->has_few && num_labels <= FASTPR_LANES)
+        return rank_few_labels(scores, num_scores, labels, labels_are_int64, label_start,
+                               num_labels, k, infinity, ranks);
+    if (self->has_list && num_labels <= FASTPR_MANY_LABELS)
+        return rank_many_labels(&self->list, scores, num_scores, labels, labels_are_int64,
+                                label_start, num_labels, infinity, ranks);
+    return -1;
 }
 
 #endif

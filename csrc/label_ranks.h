@@ -6,6 +6,7 @@
 
 #define FASTPR_BATCH 64
 #define FASTPR_MOST_PREFETCHED 128
+#define FASTPR_FIRST_LINES 8 /* of a row, asked for while the one before is ranked */
 
 /* Classes that are collected before they are compared with labels, if k is not more: with
    fewer, comparing takes longer than what a higher bar saves. */

@@ -38,11 +38,13 @@ static inline int FASTPR_NAME(count_short_row)(const FASTPR_BITS *scores, int64_
     return 1;
 }
 
-/* The next row: where its labels are is known, but not to the CPU. */
+/* The next row: where it begins and its labels are is known, but not to the CPU. */
 static inline void FASTPR_NAME(prefetch_row)(const FASTPR_BITS *scores, int64_t num_scores,
                                              const void *labels, int labels_are_int64,
                                              int64_t label_start, int64_t num_labels)
 {
+    for (int line = 0; line < FASTPR_FIRST_LINES; line++)
+        FASTPR_PREFETCH((const char *)scores + 64 * line);
     int64_t num = num_labels < FASTPR_MOST_PREFETCHED ? num_labels : FASTPR_MOST_PREFETCHED;
     for (int64_t i = 0; i < num; i++) {
         int64_t id = read_id(labels, labels_are_int64, label_start + i);
@@ -89,6 +91,14 @@ static int FASTPR_NAME(label_ranks)(FASTPR_RANK_ARGUMENTS)
     if (row_labels_init(&counts, most_labels, 2 * sizeof(FASTPR_NAME(label))))
         return -1;
     FASTPR_BITS own_infinity = (FASTPR_BITS)infinity;
+#ifdef FASTPR_BY_HAND
+    by_hand hand;
+    int is_simple = !score_starts && !ranked_labels && !num_above;
+    if (by_hand_init(&hand, is_simple, most_labels, num_classes, k)) {
+        row_labels_free(&counts);
+        return -1;
+    }
+#endif
     for (int64_t row = 0; row < num_rows; row++) {
         int64_t start = score_starts ? score_starts[row] : row * row_stride;
         int64_t num_scores = score_starts ? score_starts[row + 1] - start : num_classes;
@@ -98,6 +108,13 @@ static int FASTPR_NAME(label_ranks)(FASTPR_RANK_ARGUMENTS)
         if (!score_starts && !label_starts && row + 1 < num_rows)
             FASTPR_NAME(prefetch_row)(row_scores + row_stride, num_classes, labels,
                                       labels_are_int64, label_start + num_labels, num_labels);
+#ifdef FASTPR_BY_HAND
+        num_relevant[row] =
+            rank_by_hand(&hand, row_scores, (int32_t)num_scores, labels, labels_are_int64,
+                         label_start, own_labels, k, own_infinity, ranks + label_start);
+        if (num_relevant[row] >= 0)
+            continue;
+#endif
         int64_t num_distinct =
             distinct_labels(labels, labels_are_int64, label_start, own_labels, num_ids, &counts);
         if (num_above)
@@ -112,6 +129,9 @@ static int FASTPR_NAME(label_ranks)(FASTPR_RANK_ARGUMENTS)
                     num_above ? num_above + label_start : NULL,
                     num_above ? num_equal + label_start : NULL);
     }
+#ifdef FASTPR_BY_HAND
+    by_hand_free(&hand);
+#endif
     row_labels_free(&counts);
     return 0;
 }

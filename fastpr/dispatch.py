@@ -15,11 +15,9 @@ from fastpr import parallel
 from fastpr._version import __version__
 from fastpr.backends.protocol import Backend
 
-# Best first: what "auto" tries in this order on host arrays. On 2**26 float32 scores with
-# bool labels, T = 201 and 2 threads, bench/figures.py measured c up to 1.4 times as fast as
-# numba, and never slower by more than the noise; and c has nothing to compile in a new
-# process. reference is the oracle of the tests, about 100 times slower. The figures are in
-# bench/results/.
+# Best first: what "auto" tries in this order on host arrays. bench/run.py measured c up to 1.4
+# times as fast as numba; and c has nothing to compile in a new process. reference is the oracle
+# of the tests, about 100 times slower. The figures are in bench/results/.
 _MODULES = {
     "c": "fastpr.backends.c",
     "numba": "fastpr.backends.numba_cpu",
@@ -95,6 +93,15 @@ def check_backend(backend: str | None) -> str | None:
     )
 
 
+# os.environ encodes the name at each look, which is 5 % of a small update; what it looks into
+# does not.
+_encoded_name: Any = "FASTPR_BACKEND"
+_environment: Any = os.environ
+if hasattr(os.environ, "_data") and hasattr(os.environ, "encodekey"):
+    _encoded_name = os.environ.encodekey("FASTPR_BACKEND")
+    _environment = os.environ._data
+
+
 def named_backend(backend: str | None) -> str | None:
     """Return the name in an argument or in FASTPR_BACKEND, or None if there is none.
 
@@ -105,6 +112,8 @@ def named_backend(backend: str | None) -> str | None:
     """
     name = backend
     if name is None or check_backend(name) == "auto":
+        if _encoded_name not in _environment:
+            return None
         name = os.environ.get("FASTPR_BACKEND") or "auto"
         if name != "auto" and name not in BACKEND_NAMES:
             raise ValueError(
@@ -145,6 +154,8 @@ def choose_backend(backend: str | None = None) -> tuple[str, Backend]:
                 f"(available: {', '.join(available_backends())})"
             ) from None
     for candidate in _HOST_BACKENDS:
+        if candidate in _loaded:
+            return candidate, _loaded[candidate]
         try:
             return candidate, _load(candidate)
         except ImportError:

@@ -180,6 +180,12 @@ class Samples:
         What the counts are to be multiplied by.
     """
 
+    __slots__ = (
+        "_given_labels", "_labels", "_lead", "_row", "_rows", "_scores", "_weights",
+        "_weights_are_bfloat16", "_weights_to_float64", "has_weight_array", "kernel", "kind",
+        "num_samples", "scalar_weight",
+    )  # fmt: skip
+
     def __init__(self, labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None):
         scores, self.kind = _score_array(predictions)
         label_array = _label_array(labels)

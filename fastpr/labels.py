@@ -21,9 +21,18 @@ _INT32, _INT64 = np.dtype(np.int32), np.dtype(np.int64)
 
 
 class Labels(Protocol):
-    """The labels of rows, and the number of all, repeated ones and those out of range too."""
+    """The labels of rows.
+
+    Attributes
+    ----------
+    num_labels : int
+        Their number, repeated ones and those out of range too.
+    labels_per_row : int or None
+        That of each row, if it is the same for all.
+    """
 
     num_labels: int
+    labels_per_row: int | None
 
     def read(self, start: int, stop: int) -> tuple[Array, NDArray[np.int64] | None]:
         """Return the labels of the rows from `start` to `stop`, and where each row begins.
@@ -36,11 +45,12 @@ class Labels(Protocol):
 class EqualLabels:
     """Rows of one length: an integer array ``[..., num_labels]``."""
 
-    __slots__ = ("_rows", "num_labels")
+    __slots__ = ("_rows", "labels_per_row", "num_labels")
 
     def __init__(self, ids: Array):
         self._rows = RowArray(*_signed(ids))
         self.num_labels = ids.size
+        self.labels_per_row: int | None = ids.shape[-1]
 
     def read(self, start: int, stop: int) -> tuple[Array, None]:
         """Return labels, and None; see `Labels`."""
@@ -51,12 +61,13 @@ class EqualLabels:
 class RaggedLabels:
     """Rows one after the other, and where each begins."""
 
-    __slots__ = ("_dtype", "_ids", "_starts", "num_labels")
+    __slots__ = ("_dtype", "_ids", "_starts", "labels_per_row", "num_labels")
 
     def __init__(self, starts: NDArray[np.int64], ids: Array):
         self._starts = starts
         self._ids, self._dtype = _signed(ids)
         self.num_labels = int(starts[-1])
+        self.labels_per_row: int | None = None
 
     def read(self, start: int, stop: int) -> tuple[Array, NDArray[np.int64]]:
         """Return labels and where rows begin; see `Labels`."""
@@ -68,11 +79,12 @@ class RaggedLabels:
 class SparseLabels:
     """The columns of a sparse matrix whose entries are not 0."""
 
-    __slots__ = ("_rows", "num_labels")
+    __slots__ = ("_rows", "labels_per_row", "num_labels")
 
     def __init__(self, rows: SparseRows):
         self._rows = rows
         self.num_labels = int(rows.starts[-1])
+        self.labels_per_row: int | None = None
 
     def read(self, start: int, stop: int) -> tuple[Array, NDArray[np.int64]]:
         """Return labels and where rows begin; see `Labels`."""

@@ -49,6 +49,7 @@ class RowSource(Protocol):
     num_classes: int
     num_scores: int
     num_labels: int
+    labels_per_row: int | None
     is_sparse: bool
     readable_in_place: bool
 
@@ -69,6 +70,8 @@ class RowSource(Protocol):
 # end together. Where rows have to be copied, it is what is copied at once.
 _SLICE_SCORES = 1 << 21
 _COPIED_SCORES = 1 << 18
+# What a thread may take at once, of rows that are finished together, in slices of that size.
+_MOST_SLICES = 8
 # Finishing takes a hundred microseconds for any number of rows, so that of few rows waits for
 # that of others, and is done in one thread: NumPy in several, all at once, would mostly wait
 # for the interpreter. But not more than this waits, as ranks take memory until then.
@@ -121,21 +124,58 @@ def label_ranks(
     length = max(1, most // per_row)
     num_slices = -(-rows.num_rows // length)
 
-    def rank(index: int) -> RankBlock:
-        start, stop = index * length, min((index + 1) * length, rows.num_rows)
-        return _rank(module, rows, start, stop, k, with_labels, with_ties)
+    def rank(start: int, stop: int, whole: RankBlock | None = None, first: int = 0) -> RankBlock:
+        into = None if whole is None else _rows_within(rows, whole, start - first, stop - first)
+        return _rank(module, rows, start, stop, k, with_labels, with_ties, into)
 
-    def finish_slices(first: int, blocks: list[RankBlock]) -> Part:
-        stop = min((first + len(blocks)) * length, rows.num_rows)
-        return finish(first * length, stop, _join(blocks))
+    def rank_and_finish(index: int) -> Part:
+        start, stop = index * length, min((index + 1) * length, rows.num_rows)
+        return finish(start, stop, rank(start, stop))
+
+    def rank_together(first: int, last: int) -> RankBlock:
+        blocks: list[RankBlock] = []
+        whole = None
+        if rows.labels_per_row is not None and not rows.is_sparse:
+            whole = _empty_block(last - first, rows.labels_per_row, with_labels, with_ties)
+        cuts = _cuts(first, last, length, num_threads if rows.readable_in_place else None)
+        parallel.run(
+            lambda index: rank(cuts[index], cuts[index + 1], whole, first),
+            len(cuts) - 1,
+            blocks.append,
+        )
+        return _join(blocks) if whole is None else whole
 
     if rows.num_scores < parallel.MIN_PARALLEL:
         if num_slices:
-            combine(finish_slices(0, [rank(index) for index in range(num_slices)]))
+            blocks = [
+                rank(start, min(start + length, rows.num_rows))
+                for start in range(0, rows.num_rows, length)
+            ]
+            combine(finish(0, rows.num_rows, _join(blocks)))
     elif length >= _FEW_ROWS:
-        parallel.run(lambda index: finish_slices(index, [rank(index)]), num_slices, combine)
+        parallel.run(rank_and_finish, num_slices, combine)
     else:
-        _rank_together(rank, num_slices, _num_waiting(rows, length), finish_slices, combine)
+        # several slices are ranked before they are finished together
+        most_rows = length * _num_waiting(rows, length)
+        for first in range(0, rows.num_rows, most_rows):
+            last = min(first + most_rows, rows.num_rows)
+            combine(finish(first, last, rank_together(first, last)))
+
+
+def _cuts(first: int, last: int, length: int, num_threads: int | None) -> list[int]:
+    """Return where to cut rows: into slices of the same length, or as so many threads want them.
+
+    Large slices first, so that they are few, and then small ones, so that all threads end
+    together.
+    """
+    cuts = [first]
+    while cuts[-1] < last:
+        size = length
+        if num_threads is not None:
+            share = (last - cuts[-1]) * 2 // (3 * num_threads)
+            size = min(max(share, length // 2, 1), _MOST_SLICES * length)
+        cuts.append(min(cuts[-1] + size, last))
+    return cuts
 
 
 def _num_waiting(rows: RowSource, length: int) -> int:
@@ -145,22 +185,30 @@ def _num_waiting(rows: RowSource, length: int) -> int:
     return max(1, min(_WAITING_SCORES // (scores * length), _WAITING_LABELS // (labels * length)))
 
 
-def _rank_together(
-    rank: Callable[[int], RankBlock],
-    num_slices: int,
-    num_waiting: int,
-    finish_slices: Callable[[int, list[RankBlock]], Part],
-    combine: Callable[[Part], None],
-) -> None:
-    """Rank slices of few rows, and finish many of them at once."""
-    for first in range(0, num_slices, num_waiting):
-        blocks: list[RankBlock] = []
-        parallel.run(
-            lambda index, first=first: rank(first + index),  # type: ignore[misc]
-            min(num_waiting, num_slices - first),
-            blocks.append,
-        )
-        combine(finish_slices(first, blocks))
+def _empty_block(
+    num_rows: int, per_row: int, with_labels: bool, with_ties: bool, num_entries: int | None = None
+) -> RankBlock:
+    """Return a block to be written to, of rows of that many labels, or of so many in all."""
+    if num_entries is None:
+        num_entries = num_rows * per_row
+    above, equal = (np.empty(num_entries, np.int32) if with_ties else None for _ in range(2))
+    return RankBlock(
+        np.empty(num_rows, np.int64),
+        np.arange(num_rows, dtype=np.int64) * per_row,
+        np.empty(num_entries, np.int32),
+        np.empty(num_entries, np.int64) if with_labels else None,
+        above,
+        equal,
+    )
+
+
+def _rows_within(rows: RowSource, whole: RankBlock, start: int, stop: int) -> RankBlock:
+    """Return some rows of a block of rows of one length, as views to be written to."""
+    per_row = rows.labels_per_row
+    assert per_row is not None
+    entries = slice(start * per_row, stop * per_row)
+    views: list[Any] = [None if array is None else array[entries] for array in whole[2:]]
+    return RankBlock(whole.num_relevant[start:stop], whole.starts[start:stop], *views)
 
 
 def _join(blocks: list[RankBlock]) -> RankBlock:
@@ -184,26 +232,24 @@ def _rank(
     k: int,
     with_labels: bool,
     with_ties: bool,
+    into: RankBlock | None,
 ) -> RankBlock:
-    """Rank the labels of the rows from `start` to `stop`."""
+    """Rank the labels of the rows from `start` to `stop`, into a block if there is one."""
     source = rows.block(start, stop)
     num_rows, num_entries = stop - start, len(source.labels)
-    ranks = np.empty(num_entries, np.int32)
-    num_relevant = np.empty(num_rows, np.int64)
-    labels = np.empty(num_entries, np.int64) if with_labels else None
-    above, equal = (np.empty(num_entries, np.int32) if with_ties else None for _ in range(2))
+    if into is None:
+        per_row = num_entries // num_rows
+        into = _empty_block(num_rows, per_row, with_labels, with_ties, num_entries)
+        if source.label_starts is not None:
+            into = into._replace(starts=source.label_starts[:-1])
     module.label_ranks(
         rows.kernel, source.scores, source.score_starts, source.labels, source.label_starts,
-        source.num_ids, k, num_relevant, ranks, labels, above, equal,
+        source.num_ids, k, into.num_relevant, into.ranks, into.labels, into.num_above,
+        into.num_equal,
     )  # fmt: skip
-    if source.label_starts is None:
-        starts = np.arange(num_rows, dtype=np.int64) * (num_entries // num_rows)
-    else:
-        starts = source.label_starts[:-1]
-    block = RankBlock(num_relevant, starts, ranks, labels, above, equal)
-    if labels is not None and source.ids is not None:
-        _positions_to_ids(block, source)
-    return block
+    if into.labels is not None and source.ids is not None:
+        _positions_to_ids(into, source)
+    return into
 
 
 def _positions_to_ids(block: RankBlock, source: Any) -> None:

@@ -129,6 +129,8 @@ class Rows:
         The number of scores, of a sparse matrix of those that are stored.
     num_labels : int
         The number of labels, repeated ones and those out of range too.
+    labels_per_row : int or None
+        That number of each row, if all have the same and it is known without counting.
     is_sparse : bool
         Whether scores are a sparse matrix; then there are no pieces of rows.
     readable_in_place : bool
@@ -156,6 +158,7 @@ class Rows:
         self.num_classes = shape[-1]
         self._labels = read_labels(labels, shape)
         self.num_labels = self._labels.num_labels
+        self.labels_per_row = self._labels.labels_per_row
         self.weights = None if weights is None else row_weights(weights, shape, self.num_rows)
 
     def _set_dense(self, predictions: Any) -> tuple[int, ...]:

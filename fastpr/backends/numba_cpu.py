@@ -11,14 +11,19 @@ import numpy as np
 from numba.core.compiler_lock import global_compiler_lock
 from numpy.typing import NDArray
 
-from fastpr.backends.numba_kernels import BLOCK, TURNS, make_count, make_weigh
+from fastpr.backends import numba_cache
+from fastpr.backends.numba_encode import GROUP
+from fastpr.backends.numba_kernels import NUM_ROWS, TURNS, make_count, make_weigh
 from fastpr.backends.numba_ranks import BATCH, NUM_FIELDS, make_ranking
 
 Array = NDArray[Any]
 
-COUNT_CACHE = 128 * 1024
+# More copies than the nearest cache holds cost more than they save: rows where codes come
+# again at once are counted otherwise.
+COUNT_CACHE = 24 * 1024
 SUM_CACHE = 32 * 1024
 WIDEST_IN_16 = 32_767  # one value more is for the scores that are not valid
+_NO_EDGES = np.empty(0, np.int64)
 
 
 # A fork waits for other threads to finish compiling: their child would find Numba's lock
@@ -33,7 +38,9 @@ if hasattr(os, "register_at_fork"):
 
 def describe() -> str:
     """Return a few words about this build."""
-    return f"Numba {numba.__version__}, compiles on first use"
+    place = numba_cache.folder()
+    kept = f"and keeps that in {place}" if place else "in every process anew"
+    return f"Numba {numba.__version__}, compiles on first use, {kept}"
 
 
 def _copies(num_cells: int, item_size: int, cache_size: int) -> tuple[int, int]:
@@ -49,11 +56,23 @@ def _copies(num_cells: int, item_size: int, cache_size: int) -> tuple[int, int]:
 
 
 def _edges(thresholds: Array, kernel: str) -> tuple[int, NDArray[np.int64]]:
-    """Return the number of values, and at which of them each bin begins, and the last ends."""
+    """Return the number of values, and at which of them each bin begins, and the last ends.
+
+    No edges where values are the bins themselves.
+    """
     if kernel in ("u8", "half"):
         num_values = int(thresholds[-1]) + 1
         return num_values, np.append(thresholds, num_values).astype(np.int64)
-    return len(thresholds), np.arange(len(thresholds) + 1)
+    return len(thresholds), _NO_EDGES
+
+
+def _zeros(shape: tuple[int, int], dtype: Any) -> Array:
+    """Return zeros that begin where a cache line does: reading a line in two takes longer."""
+    num_bytes = shape[0] * shape[1] * np.dtype(dtype).itemsize
+    room = np.zeros(num_bytes + 63, np.uint8)
+    first = -room.ctypes.data % 64
+    zeros: Array = room[first : first + num_bytes].view(dtype).reshape(shape)
+    return zeros
 
 
 def score_histogram(
@@ -68,46 +87,45 @@ def score_histogram(
     """Add a block of samples to a table; see `fastpr.backends.protocol.Backend`."""
     num_values, edges = _edges(thresholds, kernel)
     code_dtype = np.uint16 if num_values <= WIDEST_IN_16 else np.uint32
-    codes = np.empty(BLOCK, code_dtype)
+    codes = _zeros((NUM_ROWS, GROUP), code_dtype)
     num_cells = 2 * (num_values + 1)
     bool_labels = labels.dtype == np.uint8
     if weights is None:
-        tables = np.zeros(_copies(num_cells, 4, COUNT_CACHE), np.uint32)
-        count = make_count(kernel, bool_labels)
-        for (block_scores, block_labels), num_samples in _whole_blocks(scores, labels):
+        tables = _zeros(_copies(num_cells, 4, COUNT_CACHE), np.uint32)
+        count = make_count(kernel, bool_labels, code_dtype)
+        for (some_scores, some_labels), num_samples in _rows(scores, labels):
             count(
-                block_scores, block_labels, num_samples, num_values, edges, codes, tables,
+                some_scores, some_labels, num_samples, num_values, edges, codes, tables,
                 table, report,
             )  # fmt: skip
     else:
         copies, stride = _copies(num_cells, 8, SUM_CACHE)
-        tables = np.zeros((copies, stride if copies > 1 else 1), np.float64)
-        totals = np.zeros((2, stride), np.float64)
+        tables = _zeros((copies, stride if copies > 1 else 1), np.float64)
+        totals = _zeros((2, stride), np.float64)
+        row_weights = _zeros((1, GROUP), np.float64)[0]
         weigh = make_weigh(kernel, bool_labels, weights.dtype == np.uint8)
-        for (block_scores, block_labels, block_weights), num_samples in _whole_blocks(
-            scores, labels, weights
-        ):
+        for (some_scores, some_labels, some_weights), num_samples in _rows(scores, labels, weights):
             weigh(
-                block_scores, block_labels, block_weights, num_samples, num_values, edges, codes,
-                tables, totals, table, report,
+                some_scores, some_labels, some_weights, num_samples, num_values, edges, codes,
+                row_weights, tables, totals, table, report,
             )  # fmt: skip
             totals[:] = 0
 
 
-def _whole_blocks(*arrays: Array) -> Iterator[tuple[list[Array], int]]:
-    """Yield arrays of whole blocks, and how many of their samples are to be counted.
+def _rows(*arrays: Array) -> Iterator[tuple[list[Array], int]]:
+    """Yield arrays as whole rows, and how many of their samples are to be counted.
 
-    The rest is copied and made whole with samples that are not counted. All are read-only,
+    The rest is copied and made a row with samples that are not counted. All are read-only,
     so that one compiled form serves every array.
     """
     num_samples = len(arrays[0])
-    num_whole = num_samples // BLOCK * BLOCK
+    num_whole = num_samples // GROUP * GROUP
     if num_whole:
-        yield [_read_only(array[:num_whole]) for array in arrays], num_whole
+        yield [_read_only(array[:num_whole].reshape(-1, GROUP)) for array in arrays], num_whole
     if num_whole < num_samples:
-        rests = [np.zeros(BLOCK, array.dtype) for array in arrays]
+        rests = [np.zeros((1, GROUP), array.dtype) for array in arrays]
         for rest, array in zip(rests, arrays, strict=True):
-            rest[: num_samples - num_whole] = array[num_whole:]
+            rest[0, : num_samples - num_whole] = array[num_whole:]
         yield [_read_only(rest) for rest in rests], num_samples - num_whole
 
 

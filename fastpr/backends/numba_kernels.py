@@ -1,14 +1,14 @@
 """The Numba kernels: the method of the C ones, compiled on first use for the types that come.
 
-Two phases over blocks of samples. First a loop without branches, which LLVM makes vectors
-of, turns scores and labels into codes, 2 * value + label; a value is a bin, or a score of
-few bits, which is put into bins at the end. Then codes are added to as many copies of the
-table as the cache has room for, since adding to the cell that was written just before
-would wait for that write.
+Samples come as rows of 64. While the codes of one row are found (``numba_encode.py``), those
+of the row before it are added to tables; a core does both at once, and would wait for the
+codes if they were needed at once.
 
-``csrc/encode.h`` says why the bins are those of `fastpr.rules.bin_index`. Loops run over
-slices of a constant length: over an argument, Numba would test each index for being
-negative, and the loop would stay scalar.
+Codes are added to as many copies of the table as the cache has room for, since adding to the
+cell that was written just before would wait for that write. An addition is a store, and a core
+does about one a cycle; so codes that can be counted otherwise are. Most scores of real data are
+in few bins: where two bins have most of a row, masks of what is in them are counted, and only
+the other codes go on to the tables. A row of one code is one addition.
 """
 
 from __future__ import annotations
@@ -19,171 +19,128 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from fastpr.rules import MINUS_ZERO_HALF
+from fastpr.backends.numba_cache import kept
+from fastpr.backends.numba_encode import (
+    ENCODE,
+    GROUP,
+    check_bool_labels,
+    check_labels,
+    inlined,
+    kernel_options,
+    read_bool_weights,
+    read_weights,
+)
+from fastpr.backends.numba_vectors import (
+    fetch,
+    lowest_bit_or_0,
+    num_bits,
+    which_odd,
+    which_pass,
+)
 
-BLOCK = 512
-GROUP = 64
 TURNS = 8
+AHEAD = 24  # rows that are asked for before they are read
 MAX_PENDING = 1 << 30  # a uint32 holds it
 ROUNDS_PER_COPY = 2048  # csrc/accumulate.h says why so few
-MAX_WEIGHT = np.finfo(np.float64).max
 
-# Division by zero and NaN as IEEE has them; no fastmath, which removes tests for NaN.
-kernel_options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+WINDOW = 64  # rows that are counted in one way, unless what is in them changes
+CANDIDATES = 6  # bins of a row that are looked at for the two that have most of it
+ENOUGH = 40  # of a row in two bins: it pays to count these apart
+FEW_LEFT = 24  # of a row in other bins: with more, it would not have
+NUM_ROWS = 4  # of codes: two in turn, and two for codes that were put aside
 
-
-# ---- phase 1: a block of scores becomes codes; true if some score may be invalid ----
-
-
-@njit(**kernel_options)
-def encode_f32(scores, num_values, codes):
-    last = np.float32(num_values - 1)
-    round_to_integer = np.float32(1.5 * 2**23)
-    largest = np.uint32(0)
-    for j in range(BLOCK):
-        score = scores[j]
-        largest = max(largest, np.float32(score).view(np.uint32))
-        guess = np.float32(score * last + round_to_integer)
-        nearest = np.float32(guess - round_to_integer)
-        bin_guess = np.float32(guess).view(np.uint32) - np.uint32(0x4B400000)
-        codes[j] = 2 * (bin_guess - np.uint32(score < np.float32(nearest / last)))
-    return largest > np.uint32(0x3F800000)
-
-
-@njit(**kernel_options)
-def encode_f64(scores, num_values, codes):
-    last = np.float64(num_values - 1)
-    round_to_integer = 1.5 * 2.0**52
-    largest = np.uint64(0)
-    for j in range(BLOCK):
-        score = scores[j]
-        largest = max(largest, np.float64(score).view(np.uint64))
-        guess = score * last + round_to_integer
-        nearest = guess - round_to_integer
-        bin_guess = np.float64(guess).view(np.uint64) - np.uint64(0x4338000000000000)
-        codes[j] = np.uint64(2) * (bin_guess - np.uint64(score < nearest / last))
-    return largest > np.uint64(0x3FF0000000000000)
-
-
-@njit(**kernel_options)
-def encode_u16(scores, num_values, codes):
-    last = np.uint32(num_values - 1)
-    if last == 65536:
-        for j in range(BLOCK):
-            codes[j] = 2 * (np.uint32(scores[j]) + np.uint32(scores[j] == 65535))
-    else:
-        for j in range(BLOCK):
-            product = np.uint32(scores[j]) * last
-            codes[j] = 2 * ((product + (product >> 16) + 1) >> 16)
-    return False
-
-
-@njit(**kernel_options)
-def encode_u8(scores, num_values, codes):
-    for j in range(BLOCK):
-        codes[j] = 2 * scores[j]
-    return False
-
-
-@njit(**kernel_options)
-def encode_half(scores, num_values, codes):
-    alarm = False
-    for j in range(BLOCK):
-        value = np.int32(0) if scores[j] == MINUS_ZERO_HALF else np.int32(scores[j])
-        alarm |= value >= num_values
-        codes[j] = 2 * min(value, num_values)
-    return alarm
-
-
-# ---- the slow look at a block that raised the alarm: codes of invalid scores ----
-
-
-@njit(**kernel_options)
-def mark_f32(scores, num_values, codes):
-    num_invalid = 0
-    for j in range(BLOCK):
-        bits = np.float32(scores[j]).view(np.uint32)
-        if bits > np.uint32(0x3F800000) and bits != np.uint32(0x80000000):  # -0.0
-            codes[j] = 2 * num_values
-            num_invalid += 1
-    return num_invalid
-
-
-@njit(**kernel_options)
-def mark_f64(scores, num_values, codes):
-    num_invalid = 0
-    for j in range(BLOCK):
-        bits = np.float64(scores[j]).view(np.uint64)
-        if bits > np.uint64(0x3FF0000000000000) and bits != np.uint64(0x8000000000000000):
-            codes[j] = 2 * num_values
-            num_invalid += 1
-    return num_invalid
-
-
-@njit(**kernel_options)
-def mark_coded(scores, num_values, codes):
-    num_invalid = 0
-    for j in range(BLOCK):
-        num_invalid += codes[j] == 2 * num_values
-    return num_invalid
-
-
-@njit(**kernel_options)
-def add_labels(labels, codes):
-    """Return whether a label was neither 0 nor 1."""
-    others = 0
-    for j in range(BLOCK):
-        codes[j] |= labels[j] & 1
-        others |= labels[j]
-    return (others & ~1) != 0
-
-
-@njit(**kernel_options)
-def add_bool_labels(labels, codes):
-    for j in range(BLOCK):
-        codes[j] |= labels[j] != 0
-    return False
+ONE = np.uint64(1)
+EVERY = np.uint64(2**64 - 1)
 
 
 # ---- phase 2: codes are added to tables ----
 
 
-@njit(**kernel_options)
-def all_equal(codes):
-    # Counting the others is the form that LLVM makes vectors of: 5 times an "or" of them.
-    first = codes[0]
-    num_others = np.int32(0)
-    for j in range(GROUP):
-        num_others = np.int32(num_others + np.int32(codes[j] != first))
-    return num_others == 0
-
-
-@njit(**kernel_options)
-def add_counts(codes, num_codes, t0, t1, t2, t3, t4, t5, t6, t7):
+@njit(**inlined)
+def add_each(codes, t0, t1, t2, t3, t4, t5, t6, t7):
     one = np.uint32(1)
-    num_groups = num_codes // GROUP
-    for number in range(num_groups):
-        group = codes[number * GROUP : number * GROUP + GROUP]
-        if all_equal(group):  # most of a segmentation
-            t0[group[0]] += np.uint32(GROUP)
-            continue
-        for j in range(0, GROUP, TURNS):
-            t0[group[j]] += one
-            t1[group[j + 1]] += one
-            t2[group[j + 2]] += one
-            t3[group[j + 3]] += one
-            t4[group[j + 4]] += one
-            t5[group[j + 5]] += one
-            t6[group[j + 6]] += one
-            t7[group[j + 7]] += one
-    for j in range(num_groups * GROUP, num_codes):
+    for j in range(0, GROUP, TURNS):
         t0[codes[j]] += one
+        t1[codes[j + 1]] += one
+        t2[codes[j + 2]] += one
+        t3[codes[j + 3]] += one
+        t4[codes[j + 4]] += one
+        t5[codes[j + 5]] += one
+        t6[codes[j + 6]] += one
+        t7[codes[j + 7]] += one
+
+
+@njit(**inlined)
+def codes_of_bin(code, edges):
+    """Return the first code of the bin of a code, and how far above it the last is."""
+    value = np.int64(code >> 1)
+    if len(edges) == 0 or value >= edges[len(edges) - 1]:
+        return 2 * value, 1
+    low, high = 0, len(edges) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if value >= edges[middle]:
+            low = middle
+        else:
+            high = middle
+    return 2 * edges[low], 2 * (edges[low + 1] - edges[low]) - 1
 
 
 @njit(**kernel_options)
-def add_sums(codes, weights, num_codes, t0, t1, t2, t3, t4, t5, t6, t7):
-    num_turned = num_codes // TURNS * TURNS
-    for j in range(0, num_turned, TURNS):
+def find_hot(codes, edges, code_type):
+    """Return the codes of the two bins that have most of a row, as above; and how many."""
+    first, width, num_first = 0, 0, 0
+    second, second_width, num_second = 0, 0, 0
+    left = EVERY
+    for _ in range(CANDIDATES):
+        start, distance = codes_of_bin(codes[lowest_bit_or_0(left)], edges)
+        inside = which_pass(codes, 0, code_type(start), code_type(distance))
+        num = num_bits(inside)
+        if num > num_first:
+            second, second_width, num_second = first, width, num_first
+            first, width, num_first = start, distance, num
+        elif num > num_second:
+            second, second_width, num_second = start, distance, num
+        left &= ~inside
+        if left == 0:
+            break
+    hot = code_type(first), code_type(width), code_type(second), code_type(second_width)
+    return hot, num_first + num_second
+
+
+@njit(**inlined)
+def add_filtered(codes, hot, aside, num_aside, t0, t1, t2, t3):
+    """Count what is in two bins and put the other codes aside; return how many are there.
+
+    -1, and nothing is counted, if the others are too many.
+    """
+    first, width, second, second_width = hot
+    in_first = which_pass(codes, 0, first, width)
+    in_second = which_pass(codes, 0, second, second_width) & ~in_first
+    left = ~(in_first | in_second)
+    num_left = num_bits(left)
+    if num_left > FEW_LEFT:
+        return -1
+    positive = which_odd(codes)
+    t0[first] += np.uint32(num_bits(in_first & ~positive))
+    t1[np.uint64(first) + ONE] += np.uint32(num_bits(in_first & positive))
+    t2[second] += np.uint32(num_bits(in_second & ~positive))
+    t3[np.uint64(second) + ONE] += np.uint32(num_bits(in_second & positive))
+    if num_left:
+        # Eight at a time, which are mostly all: a loop of as many as there are would end at
+        # another place each time, which a core cannot foresee.
+        for j in range(8):
+            aside[np.uint64(num_aside + j)] = codes[lowest_bit_or_0(left)]
+            left &= left - ONE
+        for j in range(8, num_left):
+            aside[np.uint64(num_aside + j)] = codes[lowest_bit_or_0(left)]
+            left &= left - ONE
+    return num_aside + num_left
+
+
+@njit(**inlined)
+def add_sums(codes, weights, t0, t1, t2, t3, t4, t5, t6, t7):
+    for j in range(0, GROUP, TURNS):
         t0[codes[j]] += weights[j]
         t1[codes[j + 1]] += weights[j + 1]
         t2[codes[j + 2]] += weights[j + 2]
@@ -192,8 +149,6 @@ def add_sums(codes, weights, num_codes, t0, t1, t2, t3, t4, t5, t6, t7):
         t5[codes[j + 5]] += weights[j + 5]
         t6[codes[j + 6]] += weights[j + 6]
         t7[codes[j + 7]] += weights[j + 7]
-    for j in range(num_turned, num_codes):
-        t0[codes[j]] += weights[j]
 
 
 @njit(**kernel_options)
@@ -207,34 +162,18 @@ def add_sums_exactly(codes, weights, num_codes, sums, rounded):
         sums[code] = total
 
 
-@njit(**kernel_options)
-def read_weights(weights, out):
-    """Copy weights as float64; return whether one is negative or not finite."""
-    num_good = 0
-    for j in range(BLOCK):
-        weight = np.float64(weights[j])
-        num_good += (weight >= 0.0) & (weight <= MAX_WEIGHT)
-        out[j] = weight
-    return num_good != BLOCK
-
-
-@njit(**kernel_options)
-def read_bool_weights(weights, out):
-    for j in range(BLOCK):
-        out[j] = np.float64(weights[j] != 0)
-    return False
-
-
 # ---- folding: values to bins ----
 
 
 @njit(**kernel_options)
 def fold_counts(tables, edges, table):
+    """Add the counts of values to those of bins; without edges, a value is a bin."""
     for copy in range(1, tables.shape[0]):
         for cell in range(tables.shape[1]):
             tables[0, cell] += tables[copy, cell]
     for i in range(table.shape[1]):
-        for value in range(edges[i], edges[i + 1]):
+        first, end = (edges[i], edges[i + 1]) if len(edges) else (i, i + 1)
+        for value in range(first, end):
             table[0, i] += np.int64(tables[0, 2 * value])
             table[1, i] += np.int64(tables[0, 2 * value + 1])
     tables[:] = 0
@@ -243,10 +182,11 @@ def fold_counts(tables, edges, table):
 @njit(**kernel_options)
 def merge_copies(tables, sums, rounded):
     """Add the copies to the sums, and what is rounded off to a second number."""
+    for copy in range(1, tables.shape[0]):
+        for cell in range(tables.shape[1]):
+            tables[0, cell] += tables[copy, cell]
     for cell in range(tables.shape[1]):
-        term = 0.0
-        for copy in range(tables.shape[0]):
-            term += tables[copy, cell]
+        term = tables[0, cell]
         total = sums[cell] + term
         part = total - sums[cell]
         rounded[cell] += (sums[cell] - (total - part)) + (term - part)
@@ -257,10 +197,11 @@ def merge_copies(tables, sums, rounded):
 @njit(**kernel_options)
 def fold_sums(totals, edges, table):
     for i in range(table.shape[1]):
+        first, end = (edges[i], edges[i + 1]) if len(edges) else (i, i + 1)
         for label in range(2):
             total = 0.0
             rounded = 0.0
-            for value in range(edges[i], edges[i + 1]):
+            for value in range(first, end):
                 term = totals[0, 2 * value + label]
                 new_total = total + term
                 part = new_total - total
@@ -288,75 +229,104 @@ def turns(tables):
     )
 
 
-ENCODE = {
-    "f32": (encode_f32, mark_f32),
-    "f64": (encode_f64, mark_f64),
-    "u8": (encode_u8, mark_coded),
-    "u16": (encode_u16, mark_coded),
-    "half": (encode_half, mark_coded),
-}
-
-
 @cache
-def make_count(kernel: str, bool_labels: bool) -> Any:
-    """Return the compiled pass that adds counts."""
+def make_count(kernel: str, bool_labels: bool, code_type: Any) -> Any:
+    """Return the compiled pass that adds counts.
+
+    It takes rows of samples, of which the last ones of the last row may not be counted, and
+    `NUM_ROWS` rows of room for codes.
+    """
     encode, mark_invalid = ENCODE[kernel]
-    add_label_bits = add_bool_labels if bool_labels else add_labels
+    check = check_bool_labels if bool_labels else check_labels
 
     @njit(**kernel_options)
     def count(scores, labels, num_samples, num_values, edges, codes, tables, table, report):
         t0, t1, t2, t3, t4, t5, t6, t7 = turns(tables)
-        num_pending = 0
-        for start in range(0, len(scores), BLOCK):
-            num_codes = min(BLOCK, num_samples - start)
-            block = scores[start : start + BLOCK]
-            if encode(block, num_values, codes):
-                report[0] += mark_invalid(block, num_values, codes)
-            report[1] |= add_label_bits(labels[start : start + BLOCK], codes)
-            add_counts(codes, num_codes, t0, t1, t2, t3, t4, t5, t6, t7)
-            num_pending += num_codes
-            if num_pending > MAX_PENDING:
-                fold_counts(tables, edges, table)
-                num_pending = 0
+        aside, num_aside = codes[2:].reshape((NUM_ROWS - 2) * GROUP), 0
+        num_rows, num_whole = len(scores), num_samples // GROUP
+        num_pending, num_misses = 0, 0
+        hot, is_hot = (code_type(0), code_type(0), code_type(0), code_type(0)), False
+        has_others = False
+        for number in range(num_rows + 1):
+            if number < num_rows:
+                row = np.uint64(number)
+                fetch(scores, row, AHEAD)
+                fetch(labels, row, AHEAD)
+                if encode(scores[row], labels[row], num_values, codes[number & 1]):
+                    report[0] += mark_invalid(scores[row], num_values, codes[number & 1])
+                has_others |= check(labels[row])
+            if number == 0 or number > num_whole:
+                continue
+            before = codes[(number - 1) & 1]
+            if number % WINDOW == 1:
+                hot, num_hot = find_hot(before, edges, code_type)
+                is_hot = num_hot > ENOUGH and num_misses < WINDOW // 2
+                num_misses = 0
+                num_pending += WINDOW * GROUP
+                if num_pending > MAX_PENDING:
+                    fold_counts(tables, edges, table)
+                    num_pending = 0
+            if is_hot:
+                num = add_filtered(before, hot, aside, num_aside, t0, t1, t2, t3)
+                if num < 0:  # the data may have changed
+                    num_misses += 1
+                    hot, _ = find_hot(before, edges, code_type)
+                    num = add_filtered(before, hot, aside, num_aside, t0, t1, t2, t3)
+                if num >= 0:
+                    num_aside = num
+                    if num_aside >= GROUP:
+                        add_each(aside, t0, t1, t2, t3, t4, t5, t6, t7)
+                        num_aside -= GROUP
+                        for j in range(FEW_LEFT):
+                            aside[j] = aside[GROUP + j]
+                    continue
+            elif which_pass(before, 0, before[0], code_type(0)) == EVERY:
+                t0[before[0]] += np.uint32(GROUP)
+                continue
+            add_each(before, t0, t1, t2, t3, t4, t5, t6, t7)
+        for j in range(num_aside):
+            t0[aside[j]] += np.uint32(1)
+        for j in range(num_samples - num_whole * GROUP):
+            t0[codes[(num_rows - 1) & 1, j]] += np.uint32(1)
+        report[1] |= np.int64(has_others)
         fold_counts(tables, edges, table)
 
-    return count
+    return kept(f"count-{kernel}{'-bool' * bool_labels}-{code_type.__name__}", count)
 
 
 @cache
 def make_weigh(kernel: str, bool_labels: bool, bool_weights: bool) -> Any:
-    """Return the compiled pass that adds weights."""
+    """Return the compiled pass that adds weights, of rows as above."""
     encode, mark_invalid = ENCODE[kernel]
-    add_label_bits = add_bool_labels if bool_labels else add_labels
-    read_block_weights = read_bool_weights if bool_weights else read_weights
+    check = check_bool_labels if bool_labels else check_labels
+    read_row = read_bool_weights if bool_weights else read_weights
 
     @njit(**kernel_options)
     def weigh(
-        scores, labels, weights, num_samples, num_values, edges, codes, tables, totals, table,
-        report,
+        scores, labels, weights, num_samples, num_values, edges, codes, row_weights, tables, totals,
+        table, report,
     ):  # fmt: skip
-        block_weights = np.empty(BLOCK, np.float64)
         t0, t1, t2, t3, t4, t5, t6, t7 = turns(tables)
         has_copies = tables.shape[0] > 1
-        most_pending = ROUNDS_PER_COPY * tables.shape[0] - BLOCK
+        most_pending = ROUNDS_PER_COPY * tables.shape[0] - GROUP
         num_pending = 0
-        for start in range(0, len(scores), BLOCK):
-            num_codes = min(BLOCK, num_samples - start)
-            block = scores[start : start + BLOCK]
-            if encode(block, num_values, codes):
-                report[0] += mark_invalid(block, num_values, codes)
-            report[1] |= add_label_bits(labels[start : start + BLOCK], codes)
-            report[2] |= read_block_weights(weights[start : start + BLOCK], block_weights)
-            if has_copies:
-                add_sums(codes, block_weights, num_codes, t0, t1, t2, t3, t4, t5, t6, t7)
-                num_pending += num_codes
+        for number in range(len(scores)):
+            row = np.uint64(number)
+            num_codes = min(GROUP, num_samples - number * GROUP)
+            if encode(scores[row], labels[row], num_values, codes[0]):
+                report[0] += mark_invalid(scores[row], num_values, codes[0])
+            report[1] |= np.int64(check(labels[row]))
+            report[2] |= np.int64(read_row(weights[row], row_weights))
+            if has_copies and num_codes == GROUP:
+                add_sums(codes[0], row_weights, t0, t1, t2, t3, t4, t5, t6, t7)
+                num_pending += GROUP
                 if num_pending > most_pending:
                     merge_copies(tables, totals[0], totals[1])
                     num_pending = 0
             else:
-                add_sums_exactly(codes, block_weights, num_codes, totals[0], totals[1])
+                add_sums_exactly(codes[0], row_weights, num_codes, totals[0], totals[1])
         if has_copies:
             merge_copies(tables, totals[0], totals[1])
         fold_sums(totals, edges, table)
 
-    return weigh
+    return kept(f"weigh-{kernel}{'-bool' * bool_labels}{'-masked' * bool_weights}", weigh)

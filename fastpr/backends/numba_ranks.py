@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from fastpr.backends.numba_cache import kept
+from fastpr.backends.numba_few_labels import fetch_row, make_rank_few
+from fastpr.backends.numba_lanes import NUM_LANES
 from fastpr.backends.numba_rank_labels import (
     INLINED,
     KERNEL_OPTIONS,
@@ -84,6 +87,8 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
         if infinity != 0 and bar <= 0:
             return False, bits_of(0), bits_of(sign | bits_of(-bar))
         return False, bits_of(bar), bits_of(highest - bits_of(bar))
+
+    rank_few = make_rank_few(key_of, range_of, key_type)
 
     @njit(**KERNEL_OPTIONS)
     def put_out(index, k, counts):
@@ -394,6 +399,9 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
         out_above, out_equal, label_ids, label_keys, fields, bits, ids, keys, positions, counts,
         order,
     ):  # fmt: skip
+        is_simple = len(score_starts) == 0 and len(out_labels) == 0 and not with_ties
+        has_few = is_simple and num_classes >= BATCH
+        lane_counts = ids[BATCH : 2 * BATCH]
         for row in range(len(num_relevant)):
             start = first_row + row * row_stride
             stop = start + num_classes
@@ -402,6 +410,16 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
             begin, end = row * num_labels, (row + 1) * num_labels
             if len(label_starts):
                 begin, end = label_starts[row], label_starts[row + 1]
+            elif len(score_starts) == 0 and row + 1 < len(num_relevant):
+                fetch_row(scores, start + row_stride, num_classes, labels, end, end + num_labels)
+            if has_few and end - begin <= NUM_LANES:
+                num = rank_few(
+                    scores, start, num_classes, labels, begin, end, k, infinity, keys, ids,
+                    lane_counts, ranks,
+                )  # fmt: skip
+                if num >= 0:
+                    num_relevant[row] = num
+                    continue
             num = distinct_labels(labels, begin, end, num_ids, label_ids)
             num_relevant[row] = num
             count_row(
@@ -429,4 +447,5 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
             bits, ids, keys, counts,
         )  # fmt: skip
 
-    return label_ranks, label_counts
+    types = f"{bits_type.__name__}-{key_type.__name__}"
+    return kept(f"label_ranks-{types}", label_ranks), kept(f"label_counts-{types}", label_counts)

@@ -118,3 +118,81 @@ def lowest_bit(typing: Any, bits: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
 
     return types.uint64(types.uint64), codegen
+
+
+@intrinsic
+def lowest_bit_or_0(typing: Any, bits: Any) -> Any:
+    """Return the position of the lowest bit of an integer; 0 if it has none."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        position = builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+        return builder.and_(position, ir.Constant(_BITS, LANES - 1))
+
+    return types.uint64(types.uint64), codegen
+
+
+@intrinsic
+def num_bits(typing: Any, bits: Any) -> Any:
+    """Return how many bits of an integer are set."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), codegen
+
+
+@intrinsic
+def which_odd(typing: Any, codes: Any) -> Any:
+    """Return a bit for each of 64 integers that is odd."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = _load(context, builder, signature.args[0], args[0])
+        return builder.bitcast(builder.trunc(vector, ir.VectorType(ir.IntType(1), LANES)), _BITS)
+
+    return types.uint64(codes), codegen
+
+
+@intrinsic
+def any_bits_above(typing: Any, numbers: Any, limit: Any) -> Any:
+    """Return whether the bits of one of 64 numbers, as an integer, are above a limit."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        element = ir.IntType(numbers.dtype.bitwidth)
+        vector = _load(context, builder, signature.args[0], args[0])
+        bits = builder.bitcast(vector, ir.VectorType(element, LANES))
+        own_limit = args[1] if element == _BITS else builder.trunc(args[1], element)
+        above = builder.icmp_unsigned(">", bits, _fill(builder, own_limit))
+        return builder.icmp_unsigned("!=", builder.bitcast(above, _BITS), ir.Constant(_BITS, 0))
+
+    return types.boolean(numbers, types.int64), codegen
+
+
+@intrinsic
+def multiply_add(typing: Any, first: Any, second: Any, third: Any) -> Any:
+    """Return first * second + third, rounded once."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fma(*args)
+
+    return first(first, first, first), codegen
+
+
+@intrinsic
+def fetch(typing: Any, rows: Any, number: Any, ahead: Any) -> Any:
+    """Ask for the memory of a row of 64 that is some rows ahead; it may be past the end."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array, number, ahead = args
+        data = context.make_array(rows)(context, builder, array).data
+        index = builder.mul(builder.add(number, ahead), ir.Constant(_BITS, LANES))
+        address, kind = ir.IntType(8).as_pointer(), ir.IntType(32)
+        start = builder.bitcast(builder.gep(data, [index]), address)
+        prefetch = builder.module.declare_intrinsic(
+            "llvm.prefetch", [address], ir.FunctionType(ir.VoidType(), [address, kind, kind, kind])
+        )
+        for offset in range(0, LANES * rows.dtype.bitwidth // 8, 64):
+            line = builder.gep(start, [ir.Constant(_BITS, offset)])
+            builder.call(prefetch, [line, kind(0), kind(3), kind(1)])  # a read, of data, to stay
+        return context.get_dummy_value()
+
+    return types.void(rows, types.uint64, types.uint64), codegen
