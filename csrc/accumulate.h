@@ -62,7 +62,9 @@ static inline const char *address_ahead(const void *start, size_t item_size, int
     return (const char *)start + (size_t)samples_ahead(num_left) * item_size;
 }
 
-static inline void prefetch_bytes(const char *start, size_t num_bytes)
+/* Inlined early: gcc takes a function that does nothing but this for one without effects, and
+   leaves calls of it out. */
+FASTPR_ALWAYS_INLINE void prefetch_bytes(const char *start, size_t num_bytes)
 {
     for (size_t offset = 0; offset < num_bytes; offset += 64)
         FASTPR_PREFETCH(start + offset);
@@ -121,7 +123,7 @@ static inline void counter_merge_copies(counter *self)
 /* ---- sums of weights ---- */
 
 /* A sum of m weights that are not negative is off by at most (m-1) * 2^-53 of itself.
-   At most 2048 weights go to a cell of a copy before the copies are added to the totals,
+   About 2048 weights at most go to a cell of a copy before the copies are added to the totals,
    which keep what is rounded off in a second number; so two ways to split the data agree
    within 1e-12, however many they are. Tables with no room for copies add every weight
    in that way. */

@@ -11,8 +11,6 @@
 
 #include "accumulate.h"
 
-#define FASTPR_ALWAYS_INLINE static inline __attribute__((always_inline))
-
 /* Keeps what is before it before what is after it, in the compiler's order. */
 #define FASTPR_IN_ORDER __asm__ volatile("" ::: "memory")
 

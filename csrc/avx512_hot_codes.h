@@ -18,7 +18,7 @@
 /* ---- the queue ---- */
 
 typedef struct {
-    uint16_t codes[FASTPR_QUEUE_LENGTH + FASTPR_GROUP];
+    _Alignas(64) uint16_t codes[FASTPR_QUEUE_LENGTH + FASTPR_GROUP];
     int begin, end;
 } code_queue;
 

@@ -192,6 +192,8 @@ static inline int32_t keep_best_classes(class_list *self, int32_t low)
             high = middle - 1;
         }
     }
+    if (num == self->num) /* NaN passes a bar that is not positive */
+        num = num_at_least(self, low);
     if (num > enough)
         keep_first_equal(self, low);
     else
@@ -217,10 +219,12 @@ static inline void list_classes(class_list *self, const uint32_t *scores, int32_
             if (self->num >= self->most) {
                 make_keys(self, infinity);
                 low = keep_best_classes(self, low);
-                /* a class of that score that is still to come has k before it */
-                if (low > best || low >= (int32_t)infinity)
-                    break;
-                range = range_from(low + 1, infinity);
+                if (self->num >= self->k) {
+                    /* a class of that score that is still to come has k before it */
+                    if (low > best || low >= (int32_t)infinity)
+                        break;
+                    range = range_from(low + 1, infinity);
+                }
             }
         }
         start += length;

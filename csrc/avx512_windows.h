@@ -217,8 +217,8 @@ static int64_t FASTPR_KIND(sum_windows)(summer *self, const FASTPR_SCORE *scores
     ready_codes ready = {.sums = self->cells, .stride = FASTPR_SUM_STRIDE};
     ready_codes none = {.codes = NULL};
     for (; start + FASTPR_WINDOW <= num_samples; start += FASTPR_WINDOW) {
-        uint16_t codes[FASTPR_SUM_LAG][FASTPR_GROUP];
-        double group_weights[FASTPR_SUM_LAG][FASTPR_GROUP];
+        _Alignas(64) uint16_t codes[FASTPR_SUM_LAG][FASTPR_GROUP];
+        _Alignas(64) double group_weights[FASTPR_SUM_LAG][FASTPR_GROUP];
         samples.ahead = samples_ahead(num_samples - start);
         if (self->num_pending + FASTPR_WINDOW > most_pending)
             summer_merge_copies(self);

@@ -131,7 +131,7 @@ static inline int64_t FASTPR_NAME(encode_u16)(const uint16_t *scores, int32_t nu
 }
 
 /* Scores of few values are counted value by value, and the values put into bins
-   afterwards (fold_values in tables.h). */
+   afterwards (fold_counts in accumulate.h). */
 static inline int64_t FASTPR_NAME(encode_u8)(const uint8_t *scores, int32_t num_values,
                                              FASTPR_CODE *codes)
 {

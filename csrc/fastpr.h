@@ -21,6 +21,12 @@
 #endif
 
 #if defined(__GNUC__)
+#define FASTPR_ALWAYS_INLINE static inline __attribute__((always_inline))
+#else
+#define FASTPR_ALWAYS_INLINE static inline
+#endif
+
+#if defined(__GNUC__)
 #define FASTPR_UNLIKELY(condition) __builtin_expect(condition, 0)
 #endif
 

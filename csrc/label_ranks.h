@@ -5,6 +5,9 @@
 #include "rank_labels.h"
 
 #define FASTPR_BATCH 64
+/* Shorter rows are on their way already when it is their turn. */
+#define FASTPR_PREFETCHED_ROW 2048
+
 #define FASTPR_MOST_PREFETCHED 128
 #define FASTPR_FIRST_LINES 8 /* of a row, asked for while the one before is ranked */
 

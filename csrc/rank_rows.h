@@ -38,10 +38,11 @@ static inline int FASTPR_NAME(count_short_row)(const FASTPR_BITS *scores, int64_
     return 1;
 }
 
-/* The next row: where it begins and its labels are is known, but not to the CPU. */
-static inline void FASTPR_NAME(prefetch_row)(const FASTPR_BITS *scores, int64_t num_scores,
-                                             const void *labels, int labels_are_int64,
-                                             int64_t label_start, int64_t num_labels)
+/* Inlined early, as prefetch_bytes is. The next row: where it begins and its labels are is known,
+ * but not to the CPU. */
+FASTPR_ALWAYS_INLINE void FASTPR_NAME(prefetch_row)(const FASTPR_BITS *scores, int64_t num_scores,
+                                                    const void *labels, int labels_are_int64,
+                                                    int64_t label_start, int64_t num_labels)
 {
     for (int line = 0; line < FASTPR_FIRST_LINES; line++)
         FASTPR_PREFETCH((const char *)scores + 64 * line);
@@ -105,7 +106,8 @@ static int FASTPR_NAME(label_ranks)(FASTPR_RANK_ARGUMENTS)
         int64_t label_start = label_starts ? label_starts[row] : row * num_labels;
         int64_t own_labels = label_starts ? label_starts[row + 1] - label_start : num_labels;
         const FASTPR_BITS *row_scores = (const FASTPR_BITS *)scores + start;
-        if (!score_starts && !label_starts && row + 1 < num_rows)
+        if (!score_starts && !label_starts && row + 1 < num_rows &&
+            num_classes >= FASTPR_PREFETCHED_ROW)
             FASTPR_NAME(prefetch_row)(row_scores + row_stride, num_classes, labels,
                                       labels_are_int64, label_start + num_labels, num_labels);
 #ifdef FASTPR_BY_HAND

@@ -134,7 +134,6 @@ def test_what_is_on_the_host_is_left_alone() -> None:
         (OnDLPack([1.0], (14, 5)), "oneapi:5", False),
         (OnDLPack([1.0], (16, 0)), "DLPack device 16:0", False),
     ],
-    ids=str,
 )
 def test_places_have_names(value: Any, place: str, readable: bool) -> None:
     assert place_of(value) == place

@@ -285,7 +285,11 @@ class Sparse:
     shape = (2,)
 
 
-@pytest.mark.parametrize("thing", [Sparse(), None, {}, object(), (x for x in [0, 1])], ids=repr)
+@pytest.mark.parametrize(
+    "thing",
+    [Sparse(), None, {}, object(), (x for x in [0, 1])],
+    ids=["sparse", "None", "dict", "object", "generator"],
+)
 def test_things_that_are_no_arrays_are_refused(thing: object) -> None:
     assert update_error(TypeError, [0, 1], thing) == SCORES_DTYPE.format("object")
     assert update_error(TypeError, thing, [0.5, 1.0]) == LABELS_DTYPE.format("object")

@@ -92,6 +92,20 @@ def test_labels_that_are_better_than_most_classes(row):
                 assert actual == ranks_alone(labels, rounded, k, "reference"), (boost, k)
 
 
+@pytest.mark.parametrize("num_nans", [100, 600, 2000])
+def test_nan_fills_no_list_of_classes(row, num_nans):
+    """NaN before labels that are not above 0, and more of them than such a list has room for."""
+    rng = np.random.default_rng(num_nans)
+    scores = np.where(rng.random((8, num_nans + 500)) < 0.01, 0, -1).astype(np.float32)
+    signs = rng.choice(np.array([-1, 1, 1], np.float32), (8, num_nans))
+    scores[:, :num_nans] = np.copysign(np.float32(np.nan), signs)
+    labels = rng.integers(num_nans, num_nans + 500, (8, 30))
+    for k in (1, 10, 100, 450):
+        with using(row) as backend:
+            actual = ranks_alone(labels, scores, k, backend)
+        assert actual == ranks_alone(labels, scores, k, "reference"), k
+
+
 @pytest.mark.parametrize("length", [1, 2])
 def test_slices_of_rows_leave_no_row_out(length, monkeypatch):
     """Rows of one length are ranked into one table, whatever the slices."""

@@ -4,6 +4,8 @@ Kernels look for what comes again and again and count it in another way; the sam
 make them begin, go on and stop doing so, with something else in each block of 64.
 """
 
+from fractions import Fraction
+
 import numpy as np
 import oracle
 import pytest
@@ -137,3 +139,42 @@ def test_their_weights_are_summed_within_1e_12(row, stream, kind, weight_dtype):
         state.update(labels, scores, weights)
     expected = oracle.weighted_table(labels, scores, weights.astype(np.float64), kind, 201)
     assert_close_sums(state._seen.sums[0], expected)
+
+
+@pytest.mark.parametrize("num_thresholds", [203, 204, 327, 328, 329])
+def test_bytes_that_are_true_and_zeros_below_zero_are_weights(row, num_thresholds):
+    """With scores that are not valid among them, at the widths where tables have copies."""
+    values = STREAMS["two values"](np.random.default_rng(7), NUM_SAMPLES).astype(np.float32)
+    values[::5] = np.nan
+    labels = np.arange(NUM_SAMPLES) % 2 == 0
+    odd = np.full(NUM_SAMPLES, 2, np.uint8).view(np.bool_)
+    signed = np.where(labels, -0.0, 1.0)
+    for weights, own in ((None, labels >= 0), (odd, labels >= 0), (signed, ~labels)):
+        with using(row) as backend:
+            state = fastpr.PrecisionRecallAtEqualThresholds(
+                num_thresholds, invalid="drop", backend=backend
+            )
+            state.update(labels, values, weights)
+        table = state._seen.counts if weights is None else state._seen.sums[0]
+        expected = oracle.table(labels[own], values[own], "float32", num_thresholds)
+        assert np.array_equal(table, expected)
+
+
+def test_a_wrong_label_of_high_bits_alone_is_found(row):
+    labels = np.zeros(NUM_SAMPLES, np.int64)
+    labels[100] = 1 << 32
+    with using(row) as backend:
+        state = fastpr.PrecisionRecallAtEqualThresholds(backend=backend)
+        with pytest.raises(ValueError, match=r"at index \(100,\)"):
+            state.update(labels, np.full(NUM_SAMPLES, 0.5, np.float32))
+
+
+@pytest.mark.parametrize("weight", [0.1, 1 / 3, 0.7])
+def test_a_million_weights_of_one_cell_do_not_drift(row, weight):
+    num = (1 << 20) - 4096  # in one slice
+    weights = np.full(num, weight)
+    with using(row) as backend:
+        state = fastpr.PrecisionRecallAtEqualThresholds(backend=backend)
+        state.update(np.ones(num, bool), np.full(num, 0.5, np.float32), weights)
+    expected = Fraction(weight) * num
+    assert abs(Fraction(float(state._seen.sums[0][1, 100])) / expected - 1) < Fraction(1, 10**12)
