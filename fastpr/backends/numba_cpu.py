@@ -14,6 +14,14 @@ from numpy.typing import NDArray
 from fastpr.backends import numba_cache
 from fastpr.backends.numba_encode import GROUP
 from fastpr.backends.numba_kernels import NUM_ROWS, TURNS, make_count, make_weigh
+from fastpr.backends.numba_lanes import NUM_LANES
+from fastpr.backends.numba_many_labels import (
+    MANY_CLASSES,
+    MANY_RANKS,
+    list_room,
+    most_listed,
+    num_words,
+)
 from fastpr.backends.numba_ranks import BATCH, NUM_FIELDS, make_ranking
 
 Array = NDArray[Any]
@@ -146,16 +154,19 @@ _POSITIONS = np.arange(BATCH, dtype=np.int32)
 _NO_STARTS = np.empty(0, np.int64)
 _NO_LABELS = np.empty(0, np.int64)
 _NO_COUNTS = np.empty(0, np.int32)
+_NO_MARKS = np.empty(0, np.uint64)
 
 
-def _scratch(bits_type: Any, key_type: Any, most_labels: int) -> tuple[Array, ...]:
+def _scratch(
+    bits_type: Any, key_type: Any, most_labels: int, room: int = 3 * BATCH
+) -> tuple[Array, ...]:
     """Return (label_keys, fields, bits, ids, keys, counts) for rows of so many labels."""
     return (
         np.empty(most_labels + 1, key_type),
         np.empty((NUM_FIELDS, most_labels + 1), np.int32),
-        np.empty(3 * BATCH, bits_type),
-        np.empty(3 * BATCH, np.int32),
-        np.empty(BATCH, key_type),
+        np.empty(room, bits_type),
+        np.empty(room, np.int32),
+        np.empty(room, key_type),
         np.empty((3, most_labels + 1), np.int32),
     )
 
@@ -185,7 +196,13 @@ def label_ranks(
         row_stride, num_classes = scores.strides[0] // scores.itemsize, scores.shape[1]
         first_row = max(0, -row_stride * (num_rows - 1))
         scores = _flat(scores[::-1] if row_stride < 0 else scores)
-    label_keys, fields, bits, ids, keys, counts = _scratch(bits_type, key_type, most_labels)
+    is_listed = (
+        kernel == "f32" and score_starts is None and ranked_labels is None and num_above is None
+        and most_labels > NUM_LANES and k <= MANY_RANKS and num_classes <= MANY_CLASSES
+    )  # fmt: skip
+    label_keys, fields, bits, ids, keys, counts = _scratch(
+        bits_type, key_type, most_labels, list_room(k) if is_listed else 3 * BATCH
+    )
     rank_rows(
         _read_only(scores.view(bits_type)), first_row, row_stride,
         _read_only((_NO_STARTS if score_starts is None else score_starts)[:]), num_classes,
@@ -197,6 +214,7 @@ def label_ranks(
         _NO_COUNTS if num_equal is None else num_equal,
         np.empty(most_labels, np.int64), label_keys, fields, bits, ids, keys, _POSITIONS, counts,
         np.empty(most_labels, np.int64),
+        np.zeros(num_words(num_classes, k), np.uint64) if is_listed else _NO_MARKS, most_listed(k),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from numba import njit
 from fastpr.backends.numba_cache import kept
 from fastpr.backends.numba_few_labels import fetch_row, make_rank_few
 from fastpr.backends.numba_lanes import NUM_LANES
+from fastpr.backends.numba_many_labels import list_pays, make_rank_many
 from fastpr.backends.numba_rank_labels import (
     INLINED,
     KERNEL_OPTIONS,
@@ -71,7 +72,7 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
     def read_keys(scores, start, num, infinity, keys):
         """Write 64 keys, and the lowest in place of those past the end."""
         if num >= BATCH and infinity != 0:
-            write_keys(scores, start, infinity, keys)
+            write_keys(scores, start, infinity, keys, 0)
             return
         for j in range(min(num, BATCH)):
             keys[j] = key_of(scores[start + j], infinity)
@@ -89,6 +90,7 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
         return False, bits_of(bar), bits_of(highest - bits_of(bar))
 
     rank_few = make_rank_few(key_of, range_of, key_type)
+    rank_many = make_rank_many(key_of, range_of, key_type)
 
     @njit(**KERNEL_OPTIONS)
     def put_out(index, k, counts):
@@ -105,16 +107,16 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
         for i in range(num_labels):
             key, own_id = label_keys[i], fields[ID, i]
             if own_id > last_id:
-                before = num_above(keys, EVERY, key_from(key - key_from(1)))
+                before = num_above(keys, 0, EVERY, key_from(key - key_from(1)))
             elif own_id < first_id:
-                before = num_above(keys, EVERY, key)
+                before = num_above(keys, 0, EVERY, key)
             else:
                 before = num_around(keys, ids, EVERY, key, own_id)
             before += fields[BEFORE, i]
             reached = before
             if with_ties:
-                above = num_above(keys, EVERY, key)
-                at_least = num_above(keys, EVERY, key_from(key - key_from(1)))
+                above = num_above(keys, 0, EVERY, key)
+                at_least = num_above(keys, 0, EVERY, key_from(key - key_from(1)))
                 fields[EQUAL, i] += at_least - above
                 fields[ABOVE, i] += above
                 reached = fields[ABOVE, i]
@@ -355,9 +357,9 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
                 key, own_id = label_keys[i], np.int32(label_ids[i] - block)
                 counts[0, i] += num_around(keys, positions, fresh, key, own_id)
                 if with_ties:
-                    above = num_above(keys, fresh, key)
+                    above = num_above(keys, 0, fresh, key)
                     counts[1, i] += above
-                    counts[2, i] += num_above(keys, fresh, key_from(key - key_from(1))) - above
+                    counts[2, i] += num_above(keys, 0, fresh, key_from(key - key_from(1))) - above
         for i in range(num):
             counts[0, i] = min(counts[0, i], k)
             if counts[1, i] >= k:
@@ -397,10 +399,11 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
         scores, first_row, row_stride, score_starts, num_classes, labels, label_starts,
         num_labels, num_ids, k, infinity, with_ties, num_relevant, ranks, out_labels,
         out_above, out_equal, label_ids, label_keys, fields, bits, ids, keys, positions, counts,
-        order,
+        order, marks, most_listed,
     ):  # fmt: skip
         is_simple = len(score_starts) == 0 and len(out_labels) == 0 and not with_ties
         has_few = is_simple and num_classes >= BATCH
+        has_list = has_few and len(marks) > 0
         lane_counts = ids[BATCH : 2 * BATCH]
         for row in range(len(num_relevant)):
             start = first_row + row * row_stride
@@ -416,6 +419,14 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
                 num = rank_few(
                     scores, start, num_classes, labels, begin, end, k, infinity, keys, ids,
                     lane_counts, ranks,
+                )  # fmt: skip
+                if num >= 0:
+                    num_relevant[row] = num
+                    continue
+            elif has_list and list_pays(end - begin, num_classes, k):
+                num = rank_many(
+                    scores, start, num_classes, labels, begin, end, k, most_listed, infinity, bits,
+                    ids, keys, marks, ranks,
                 )  # fmt: skip
                 if num >= 0:
                     num_relevant[row] = num

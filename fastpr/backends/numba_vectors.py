@@ -48,11 +48,13 @@ def which_pass(typing: Any, scores: Any, start: Any, first: Any, width: Any) -> 
 
 
 @intrinsic
-def write_keys(typing: Any, scores: Any, start: Any, infinity: Any, keys: Any) -> Any:
+def write_keys(
+    typing: Any, scores: Any, start: Any, infinity: Any, keys: Any, key_start: Any
+) -> Any:
     """Write the keys of 64 floats that are given as their bits; the lowest one for NaN."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array, start, infinity, key_array = args
+        array, start, infinity, key_array, key_start = args
         bits = _load(context, builder, signature.args[0], array, start)
         key_type = context.get_data_type(keys.dtype)
         key_vector = ir.VectorType(key_type, LANES)
@@ -68,11 +70,12 @@ def write_keys(typing: Any, scores: Any, start: Any, infinity: Any, keys: Any) -
         lowest = ir.Constant(key_type, -(1 << (key_type.width - 1)))
         key = builder.select(is_nan, _fill(builder, lowest), key)
         data = context.make_array(signature.args[3])(context, builder, key_array).data
+        data = builder.gep(data, [key_start])
         pointer = builder.bitcast(data, ir.PointerType(key_vector))
         builder.store(key, pointer, align=key_type.width // 8)
         return context.get_dummy_value()
 
-    signature = types.void(scores, types.intp, scores.dtype, keys)
+    signature = types.void(scores, types.intp, scores.dtype, keys, types.intp)
     return signature, codegen
 
 
@@ -83,15 +86,15 @@ def _count(builder: Any, passes: Any, among: Any) -> Any:
 
 
 @intrinsic
-def num_above(typing: Any, keys: Any, among: Any, key: Any) -> Any:
+def num_above(typing: Any, keys: Any, start: Any, among: Any, key: Any) -> Any:
     """Return how many of 64 keys, those that have a bit, are above one."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array, among, key = args
-        vector = _load(context, builder, signature.args[0], array)
+        array, start, among, key = args
+        vector = _load(context, builder, signature.args[0], array, start)
         return _count(builder, builder.icmp_signed(">", vector, _fill(builder, key)), among)
 
-    return types.int32(keys, types.uint64, keys.dtype), codegen
+    return types.int32(keys, types.intp, types.uint64, keys.dtype), codegen
 
 
 @intrinsic
