@@ -46,10 +46,13 @@ static inline size_t weight_size(int weight_kind)
 /* ---- memory ahead ---- */
 
 /* The scalar loop of phase 2 keeps the core too busy to run ahead to the loads of the next
-   blocks, so it asks for them itself, a little with each group: 5 to 30 % from DRAM, most
-   where the same cell is hit again and again. */
+   blocks, so it asks for them itself, a little with each group. Into the second level of the
+   cache: the first has room for two dozen misses at a time, and when prefetches hold them all,
+   the loads of the loop wait behind them. Measured on Zen 4 from DRAM, cycles a sample, one
+   thread: skewed scores 1.40 without, 1.30 into the first level, 0.90 into the second; uniform
+   2.5, 1.7, 1.5; coherent 0.86, 0.97, 0.78. */
 #define FASTPR_GROUP 64
-#define FASTPR_AHEAD 1536 /* samples; 1024 to 3072 were as good */
+#define FASTPR_AHEAD 8192 /* samples; 2048 to 12288 were nearly as good */
 
 /* Nothing is asked for behind the end. */
 static inline int64_t samples_ahead(int64_t num_left)
@@ -67,7 +70,7 @@ static inline const char *address_ahead(const void *start, size_t item_size, int
 FASTPR_ALWAYS_INLINE void prefetch_bytes(const char *start, size_t num_bytes)
 {
     for (size_t offset = 0; offset < num_bytes; offset += 64)
-        FASTPR_PREFETCH(start + offset);
+        FASTPR_PREFETCH_SECOND_LEVEL(start + offset);
 }
 
 /* ---- counts ---- */

@@ -16,8 +16,10 @@
 
 #if defined(__GNUC__)
 #define FASTPR_PREFETCH(address) __builtin_prefetch(address)
+#define FASTPR_PREFETCH_SECOND_LEVEL(address) __builtin_prefetch(address, 0, 2)
 #else
 #define FASTPR_PREFETCH(address) ((void)(address))
+#define FASTPR_PREFETCH_SECOND_LEVEL(address) ((void)(address))
 #endif
 
 #if defined(__GNUC__)

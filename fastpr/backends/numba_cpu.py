@@ -110,7 +110,7 @@ def score_histogram(
         copies, stride = _copies(num_cells, 8, SUM_CACHE)
         tables = _zeros((copies, stride if copies > 1 else 1), np.float64)
         totals = _zeros((2, stride), np.float64)
-        row_weights = _zeros((1, GROUP), np.float64)[0]
+        row_weights = _zeros((2, GROUP), np.float64)
         weigh = make_weigh(kernel, bool_labels, weights.dtype == np.uint8)
         for (some_scores, some_labels, some_weights), num_samples in _rows(scores, labels, weights):
             weigh(

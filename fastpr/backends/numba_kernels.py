@@ -39,7 +39,7 @@ from fastpr.backends.numba_vectors import (
 )
 
 TURNS = 8
-AHEAD = 24  # rows that are asked for before they are read
+AHEAD = 64  # rows that are asked for before they are read
 MAX_PENDING = 1 << 30  # a uint32 holds it
 ROUNDS_PER_COPY = 2048  # csrc/accumulate.h says why so few
 
@@ -309,22 +309,33 @@ def make_weigh(kernel: str, bool_labels: bool, bool_weights: bool) -> Any:
         t0, t1, t2, t3, t4, t5, t6, t7 = turns(tables)
         has_copies = tables.shape[0] > 1
         most_pending = ROUNDS_PER_COPY * tables.shape[0] - GROUP
+        num_rows, num_whole = len(scores), num_samples // GROUP
         num_pending = 0
-        for number in range(len(scores)):
-            row = np.uint64(number)
-            num_codes = min(GROUP, num_samples - number * GROUP)
-            if encode(scores[row], labels[row], num_values, codes[0]):
-                report[0] += mark_invalid(scores[row], num_values, codes[0])
-            report[1] |= np.int64(check(labels[row]))
-            report[2] |= np.int64(read_row(weights[row], row_weights))
-            if has_copies and num_codes == GROUP:
-                add_sums(codes[0], row_weights, t0, t1, t2, t3, t4, t5, t6, t7)
+        has_others, has_bad_weights = False, False
+        for number in range(num_rows + 1):
+            if number < num_rows:
+                row = np.uint64(number)
+                fetch(scores, row, AHEAD)
+                fetch(labels, row, AHEAD)
+                fetch(weights, row, AHEAD)
+                if encode(scores[row], labels[row], num_values, codes[number & 1]):
+                    report[0] += mark_invalid(scores[row], num_values, codes[number & 1])
+                has_others |= check(labels[row])
+                has_bad_weights |= read_row(weights[row], row_weights[number & 1])
+            if number == 0:
+                continue
+            before, its_weights = codes[(number - 1) & 1], row_weights[(number - 1) & 1]
+            if has_copies and number <= num_whole:
+                add_sums(before, its_weights, t0, t1, t2, t3, t4, t5, t6, t7)
                 num_pending += GROUP
                 if num_pending > most_pending:
                     merge_copies(tables, totals[0], totals[1])
                     num_pending = 0
             else:
-                add_sums_exactly(codes[0], row_weights, num_codes, totals[0], totals[1])
+                num_codes = min(GROUP, num_samples - (number - 1) * GROUP)
+                add_sums_exactly(before, its_weights, num_codes, totals[0], totals[1])
+        report[1] |= np.int64(has_others)
+        report[2] |= np.int64(has_bad_weights)
         if has_copies:
             merge_copies(tables, totals[0], totals[1])
         fold_sums(totals, edges, table)

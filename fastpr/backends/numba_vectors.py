@@ -195,7 +195,8 @@ def fetch(typing: Any, rows: Any, number: Any, ahead: Any) -> Any:
         )
         for offset in range(0, LANES * rows.dtype.bitwidth // 8, 64):
             line = builder.gep(start, [ir.Constant(_BITS, offset)])
-            builder.call(prefetch, [line, kind(0), kind(3), kind(1)])  # a read, of data, to stay
+            # A read, of data, into the second level of the cache: csrc/accumulate.h says why.
+            builder.call(prefetch, [line, kind(0), kind(2), kind(1)])
         return context.get_dummy_value()
 
     return types.void(rows, types.uint64, types.uint64), codegen
