@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-SCHEMA = 2
+SCHEMA = 3
 RESULTS = Path(__file__).parent / "results"
 
 Row = dict[str, Any]

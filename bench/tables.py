@@ -71,15 +71,13 @@ def _numba_of_c(found: Report, kind: str, name: str) -> float | None:
     """Return the speed of Numba over that of C, which is what `auto` takes where it is there."""
     if "c" not in found["machine"]["backends"]:
         return None
-    fastest = max(
-        (row for who in ("auto", "c") for row in find(found, kind, name, who)),
-        key=rate, default=None,
-    )  # fmt: skip
-    return _ratio(_first(find(found, kind, name, "numba")), fastest)
+    row = _first(find(found, kind, name, "numba"))
+    return None if row is None else row["of_auto"]
 
 
 def _one_thread(found: Report, workload: ScoreWorkload) -> float | None:
-    return _ratio(_score(found, workload, "auto, 1 thread"), _score(found, workload))
+    row = _score(found, workload, "auto, 1 thread")
+    return None if row is None else row["of_auto"]
 
 
 def _of_peer(found: Report, distribution: str, peer: str) -> float | None:

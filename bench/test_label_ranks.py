@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from answers import check_average_precision
 from timing import counting_with, measure
-from workloads import RankRow, RankWorkload, available, rank_rows
+from workloads import AUTO, RankRow, RankWorkload, available, rank_rows
 
 import fastpr
 
@@ -33,15 +33,22 @@ def test_label_ranks(row: RankRow, benchmark: Any, keep: Any, scale: Any) -> Non
         pytest.skip(reason)
     labels, scores, mean = _data(workload, scale.quick)
 
-    def rank(num: int | None = None, per_row: bool = False) -> Any:
+    def rank(num: int | None = None, per_row: bool = False, backend: str = subject.backend) -> Any:
         return fastpr.average_precision_at_k(
-            labels[:num], scores[:num], workload.k, per_row=per_row, backend=subject.backend
+            labels[:num], scores[:num], workload.k, per_row=per_row, backend=backend
         )
+
+    def rank_as_auto() -> Any:
+        with counting_with(AUTO, scale.threads):
+            return rank(backend=AUTO.backend)
 
     with counting_with(subject, scale.threads) as threads:
         checks = check_average_precision(rank(NUM_CHECKED, True), labels, scores, workload.k)
         assert rank() == mean, f"{rank()} instead of {mean}"
-        found = measure(benchmark, rank, [scores], threads, scale.rounds(30))
+        found = measure(
+            benchmark, rank, [scores], threads, scale.rounds(30),
+            None if subject == AUTO else rank_as_auto,
+        )  # fmt: skip
     if found:
         seconds = found["seconds"]["best"]
         found["cycles_per_score"] = found["gigahertz"] * 1e9 * threads * seconds / scores.size

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from answers import check_counts, expected_table
 from timing import counting_with, measure
-from workloads import ScoreRow, ScoreWorkload, available, score_rows
+from workloads import AUTO, ScoreRow, ScoreWorkload, available, score_rows
 
 import fastpr
 
@@ -33,15 +33,22 @@ def test_score_histogram(row: ScoreRow, benchmark: Any, keep: Any, scale: Any) -
         pytest.importorskip("ml_dtypes")
     scores, labels, weights, table = _data(workload, scale.quick)
 
-    def count() -> Any:
+    def count(backend: str = subject.backend) -> Any:
         return fastpr.precision_recall_at_equal_thresholds(
-            labels, scores, weights, workload.num_thresholds, backend=subject.backend
+            labels, scores, weights, workload.num_thresholds, backend=backend
         )
+
+    def count_as_auto() -> Any:
+        with counting_with(AUTO, scale.threads):
+            return count(AUTO.backend)
 
     with counting_with(subject, scale.threads) as threads:
         checks = check_counts(count(), table)
         arrays = [array for array in (scores, labels, weights) if array is not None]
-        found = measure(benchmark, count, arrays, threads, scale.rounds(40 if row.asked else 25))
+        found = measure(
+            benchmark, count, arrays, threads, scale.rounds(40 if row.asked else 25),
+            None if subject == AUTO else count_as_auto,
+        )  # fmt: skip
     if found:
         seconds = found["seconds"]["best"]
         found["giga_samples_per_second"] = len(scores) / seconds / 1e9

@@ -120,13 +120,19 @@ def counting_with(subject: Subject, num_threads: int) -> Iterator[int]:
 
 
 def measure(
-    benchmark: Any, call: Callable[[], Any], arrays: list[Array], threads: int, rounds: int
+    benchmark: Any,
+    call: Callable[[], Any],
+    arrays: list[Array],
+    threads: int,
+    rounds: int,
+    beside: Callable[[], Any] | None = None,
 ) -> dict[str, Any]:
     """Time a call, with a reading of its arrays before each round.
 
     Memory bandwidth on a shared machine comes in gusts. So each round has a reading beside it
     that lasts about as long, and fractions are given of the best of both and as the median over
-    rounds.
+    rounds. What is to be compared with the call, `beside`, is timed in turn with it for the same
+    reason.
 
     Returns
     -------
@@ -139,9 +145,12 @@ def measure(
     own = seconds_of(call)
     passes = int(np.clip(round(own / seconds_of(lambda: reader.read(arrays))), 3, 10))
     reads: list[float] = []
+    others: list[float] = []
 
     def setup() -> None:
         reads.append(seconds_of(lambda: reader.read(arrays, passes)) / passes)
+        if beside is not None:
+            others.append(seconds_of(beside))
 
     benchmark.pedantic(call, setup=setup, rounds=rounds)
     if benchmark.stats is None:
@@ -159,6 +168,7 @@ def measure(
         "of_read": reading["best"] / times["best"],
         "of_read_median": float(np.median(np.divide(reads, seconds))),
         "gigahertz": clock_frequency() / 1e9,
+        **({"of_auto": min(others) / times["best"]} if others else {}),
     }
 
 

@@ -4,10 +4,13 @@ Kernels count into small tables of integers; every ratio is computed once, on th
 float64. So all backends give the same results, and states merge by addition.
 """
 
-from fastpr import curve
+from fastpr import curve, exact
 from fastpr._version import __version__
+from fastpr.bootstrap import BootstrapResult, bootstrap
 from fastpr.curve import PrecisionRecallData
+from fastpr.curves import Curve
 from fastpr.dispatch import BackendUnavailable, available_backends, doctor
+from fastpr.estimates import Conventions, Estimate, OperatingPoint
 from fastpr.functional import precision_recall_at_equal_thresholds
 from fastpr.parallel import get_num_threads, set_num_threads
 from fastpr.ranking_functions import (
@@ -26,7 +29,12 @@ from fastpr.states import PrecisionRecallAtEqualThresholds
 __all__ = [
     "AveragePrecisionAtK",
     "BackendUnavailable",
+    "BootstrapResult",
+    "Conventions",
+    "Curve",
+    "Estimate",
     "LabelRanks",
+    "OperatingPoint",
     "PrecisionRecallAtEqualThresholds",
     "PrecisionRecallData",
     "RankingData",
@@ -35,8 +43,10 @@ __all__ = [
     "available_backends",
     "average_precision_at_k",
     "average_precision_at_top_k",
+    "bootstrap",
     "curve",
     "doctor",
+    "exact",
     "get_num_threads",
     "hit_rate_at_k",
     "label_ranks",

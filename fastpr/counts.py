@@ -7,9 +7,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastpr.bins import UNKNOWN_DTYPE, two_exact_dtypes
 from fastpr.storage import unpack_tables
 
 MAX_COUNT = 2**63 - 1  # what an int64 holds
+
+_NO_DTYPES: frozenset[str] = frozenset()
+_LABELS = ("negatives", "positives")
+# Sums of weights that are below 0 by a smaller part of what they were taken from are roundings;
+# backends agree within 1e-12.
+_MOST_BELOW = 1e-9
+# Less is left of a sum than its two numbers hold of it.
+_LEAST_LEFT = 2.0**-90
 
 
 class ScoreCounts(NamedTuple):
@@ -26,15 +35,31 @@ class ScoreCounts(NamedTuple):
         The sum of counts.
     num_dropped : int
         The samples left out because their score was not in [0, 1].
+    dtypes : frozenset of str
+        The dtypes of the scores that are in the tables; none if all in these is 0.
     """
 
     counts: NDArray[np.int64] | None
     sums: NDArray[np.float64] | None
     num_counted: int
     num_dropped: int
+    dtypes: frozenset[str] = _NO_DTYPES
+
+    @property
+    def num_bins(self) -> int | None:
+        """The number of bins; None if there are no tables."""
+        tables = self.counts if self.counts is not None else self.sums
+        return None if tables is None else tables.shape[-1]
 
     def plus(self, other: ScoreCounts) -> ScoreCounts:
-        """Return the sum, or raise OverflowError if int64 or float64 cannot hold it."""
+        """Return the sum, or raise OverflowError if int64 or float64 cannot hold it.
+
+        Raises ValueError if both have bins for each value, of two dtypes.
+        """
+        dtypes = self.dtypes
+        if dtypes is not other.dtypes:
+            self._check_bins(other)
+            dtypes = dtypes | other.dtypes if dtypes else other.dtypes
         num_counted = self.num_counted + other.num_counted
         num_dropped = self.num_dropped + other.num_dropped
         if num_counted > MAX_COUNT or num_dropped > MAX_COUNT:
@@ -50,37 +75,108 @@ class ScoreCounts(NamedTuple):
             sums = other.sums if self.sums is None else self.sums
         else:
             sums = add_sums(self.sums, other.sums)
-        return ScoreCounts(counts, sums, num_counted, num_dropped)
+        return ScoreCounts(counts, sums, num_counted, num_dropped, dtypes)
 
-    def table(self, num_thresholds: int) -> NDArray[Any]:
+    def _check_bins(self, other: ScoreCounts) -> None:
+        ours, theirs = self.num_bins, other.num_bins
+        if ours is not None and theirs is not None and ours != theirs:
+            raise ValueError(two_exact_dtypes(self.dtypes, other.dtypes))
+
+    def minus(self, other: ScoreCounts) -> ScoreCounts:
+        """Return what is left without the samples of another, which have to be in these.
+
+        Raises
+        ------
+        ValueError
+            If something would be negative; sums of weights by more than roundings are.
+        """
+        self._check_bins(other)
+        num_dropped = self.num_dropped - other.num_dropped
+        if num_dropped < 0:
+            raise ValueError(
+                f"num_dropped would be negative, {self.num_dropped} - {other.num_dropped}"
+            )
+        num_counted = self.num_counted - other.num_counted
+        counts, sums = self.counts, self.sums
+        if other.counts is not None:
+            counts = _counts_left(self.counts, other.counts)
+        if other.sums is not None:
+            sums = _sums_left(self.sums, other.sums)
+        missing = other.dtypes - self.dtypes - {UNKNOWN_DTYPE}
+        if missing and UNKNOWN_DTYPE not in self.dtypes:
+            raise ValueError(
+                f"what is taken away has seen scores of {', '.join(sorted(missing))}, and what it "
+                f"is taken from has not; it has seen {', '.join(sorted(self.dtypes))}"
+            )
+        counts = counts if num_counted else None
+        dtypes = _NO_DTYPES if counts is None and sums is None else self.dtypes
+        return ScoreCounts(counts, sums, num_counted, num_dropped, dtypes)
+
+    def joined(self, first_bins: NDArray[np.intp]) -> ScoreCounts:
+        """Return the same in fewer bins.
+
+        Parameters
+        ----------
+        first_bins : ndarray of int, shape (num_bins,)
+            The first of these bins that goes into each of those; ascending, the first is 0.
+            Of two that are the same, the first stays empty.
+        """
+        counts, sums = self.counts, self.sums
+        if counts is not None:
+            counts = _join_counts(counts, first_bins)
+        if sums is not None:
+            sums = _join_sums(sums, first_bins)
+        return self._replace(counts=counts, sums=sums)
+
+    def table(self, num_bins: int) -> NDArray[Any]:
         """Return counts and sums in one table: int64 if there are no sums, else float64."""
         if self.counts is None:
             if self.sums is not None:
                 return self.sums[0, :, :]
-            return np.zeros((2, num_thresholds), np.int64)
+            return np.zeros((2, num_bins), np.int64)
         return self.counts if self.sums is None else self.counts + self.sums[0, :, :]
 
-    def to_save(self, num_thresholds: int) -> list[NDArray[Any]]:
+    def to_save(self, num_bins: int) -> list[NDArray[Any]]:
         """Return the tables that a file holds."""
         counts = self.counts
         if counts is None:
-            counts = np.zeros((2, num_thresholds), np.int64)
+            counts = np.zeros((2, num_bins), np.int64)
         return [counts] if self.sums is None else [counts, self.sums]
 
     @classmethod
     def from_saved(
-        cls, data: memoryview, num_thresholds: int, has_sums: bool, num_dropped: int
+        cls,
+        data: memoryview,
+        num_bins: int,
+        has_sums: bool,
+        num_dropped: int,
+        dtypes: frozenset[str] | None,
     ) -> ScoreCounts:
-        """Return what `to_save` gave, or raise ValueError if it cannot have."""
-        shape, sums = (2, num_thresholds), None
+        """Return what `to_save` gave, or raise ValueError if it cannot have.
+
+        None are the dtypes of a file that does not tell them.
+        """
+        shape, sums = (2, num_bins), None
         if has_sums:
             counts, sums = unpack_tables(data, [shape, (2, *shape)], [np.int64, np.float64])
             _check_saved_sums(sums)
         else:
             (counts,) = unpack_tables(data, [shape], [np.int64])
-        if counts.min() < 0 or (num_counted := _exact_total(counts)) > MAX_COUNT:
+        if (counts < 0).any() or (num_counted := _exact_total(counts)) > MAX_COUNT:
             raise ValueError("the saved state has counts that are negative or too large")
-        return cls(counts, sums, num_counted, num_dropped)
+        is_empty = not num_counted and sums is None
+        if dtypes is None:
+            dtypes = _NO_DTYPES if is_empty else frozenset({UNKNOWN_DTYPE})
+        if is_empty == bool(dtypes):
+            what = "no samples" if is_empty else "samples"
+            raise ValueError(f"the saved state has {what}, and dtypes of {sorted(dtypes)!r}")
+        return cls(counts if num_counted else None, sums, num_counted, num_dropped, dtypes)
+
+
+NO_SAMPLES = ScoreCounts(None, None, 0, 0)
+
+
+# ---- sums of weights ----
 
 
 def add_sums(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -97,9 +193,6 @@ def add_sums(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float
         np.subtract(rounded, sums[0] - total, out=sums[1])
     check_finite_sums(sums[0])
     return sums
-
-
-NO_SAMPLES = ScoreCounts(None, None, 0, 0)
 
 
 def check_finite_sums(sums: NDArray[Any]) -> None:
@@ -130,3 +223,63 @@ def _check_saved_sums(sums: NDArray[np.float64]) -> None:
         )
     if not good:
         raise ValueError("the saved state has sums of weights that are not positive and finite")
+
+
+# ---- differences ----
+
+
+def _counts_left(
+    counts: NDArray[np.int64] | None, taken: NDArray[np.int64]
+) -> NDArray[np.int64] | None:
+    left = -taken if counts is None else counts - taken
+    _check_left(left, left < 0)
+    return left
+
+
+def _sums_left(
+    sums: NDArray[np.float64] | None, taken: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """Return sums without others, or None if nothing is left."""
+    if sums is None:
+        sums = np.zeros_like(taken)
+    left = add_sums(sums, -taken)
+    _check_left(left[0], left[0] < -_MOST_BELOW * sums[0])
+    # a remainder that the two numbers of a sum cannot tell from their own rounding
+    left[:, left[0] <= _LEAST_LEFT * sums[0]] = 0
+    return left if left.any() else None
+
+
+def _check_left(left: NDArray[Any], is_wrong: NDArray[np.bool_]) -> None:
+    """Raise ValueError where too much would be taken away, and say where."""
+    if not is_wrong.any():
+        return
+    label, number = np.argwhere(is_wrong)[0].tolist()
+    raise ValueError(
+        f"what is taken away is not part of it: of {_LABELS[label]} in bin {number}, "
+        f"{left[label, number]} would be left"
+    )
+
+
+# ---- fewer bins ----
+
+
+def _join_counts(counts: NDArray[np.int64], first_bins: NDArray[np.intp]) -> NDArray[np.int64]:
+    # np.add.reduceat would give a bin that has no values the one that follows
+    before = np.zeros((2, counts.shape[1] + 1), np.int64)
+    np.cumsum(counts, axis=1, out=before[:, 1:])
+    return np.diff(before[:, np.append(first_bins, counts.shape[1])], axis=1)
+
+
+def _join_sums(sums: NDArray[np.float64], first_bins: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Add neighbours of one bin until there are none, so that little is rounded off."""
+    group = np.searchsorted(first_bins, np.arange(sums.shape[-1]), side="right") - 1
+    while len(group) and (group[1:] == group[:-1]).any():
+        place = np.arange(len(group)) - np.searchsorted(group, group)
+        kept = np.flatnonzero(place % 2 == 0)
+        has_next = np.append(group[1:] == group[:-1], False)[kept]
+        others = np.zeros((2, 2, len(kept)))
+        others[..., has_next] = sums[..., kept[has_next] + 1]
+        sums, group = add_sums(sums[..., kept], others), group[kept]
+    joined = np.zeros((2, 2, len(first_bins)))
+    joined[..., group] = sums
+    return joined

@@ -51,6 +51,17 @@ def check_zero_division(zero_division: float) -> float:
     return abs(value)
 
 
+def check_beta(beta: float) -> float:
+    """Return `beta` as a float, or say that it must be finite and above 0."""
+    try:
+        value = float(beta)
+    except (TypeError, ValueError):
+        value = -1.0
+    if not 0 < value < np.inf:
+        raise ValueError(f"beta must be finite and above 0, got {beta!r}")
+    return value
+
+
 def ratio(numerator: Array, denominator: Array, zero_division: float = 0.0) -> Array:
     """Divide in float64, with a value of its own where the denominator is 0.
 
@@ -84,6 +95,8 @@ def _sums_from_left(values: Array) -> Array:
     if values.dtype.kind == "i":
         return values.cumsum(axis=-1)
     length = values.shape[-1]
+    if length == 0:
+        return values
     width = int(np.ceil(np.sqrt(length)))
     padded = np.zeros((*values.shape[:-1], width * width), values.dtype)
     padded[..., :length] = values
@@ -148,3 +161,63 @@ def iou(data: PrecisionRecallData) -> NDArray[np.float64]:
     Also known as the Jaccard index.
     """
     return ratio(data.tp, data.tp + data.fp + data.fn)
+
+
+def f_score(tp: Array, fp: Array, fn: Array, beta: float, zero_division: float) -> Array:
+    """Return ``(1 + beta**2) tp / ((1 + beta**2) tp + beta**2 fn + fp)``, as shares of tp.
+
+    Examples
+    --------
+    >>> f_score(np.array([3, 0]), np.array([1, 0]), np.array([1, 0]), 1.0, 0.0).tolist()
+    [0.75, 0.0]
+    """
+    square = beta * beta
+    fn_share = square / (1 + square) if square < 1 else 1 / (1 + 1 / square)
+    return ratio(tp, tp + (fn_share * fn + fp / (1 + square)), zero_division)
+
+
+def balanced_accuracy(tp: Array, fp: Array, fn: Array, tn: Array) -> Array:
+    """Return the mean of ``tp / (tp + fn)`` and ``tn / (fp + tn)``, nan without both classes."""
+    return ratio(tp, tp + fn, np.nan) / 2 + ratio(tn, fp + tn, np.nan) / 2
+
+
+def youden(tp: Array, fp: Array, fn: Array, tn: Array) -> Array:
+    """Return ``tp / (tp + fn) - fp / (fp + tn)``, nan without both classes."""
+    return ratio(tp, tp + fn, np.nan) - ratio(fp, fp + tn, np.nan)
+
+
+def matthews(tp: Array, fp: Array, fn: Array, tn: Array, one_class: float) -> Array:
+    """Return Matthews' correlation coefficient, without a product of counts.
+
+    Parameters
+    ----------
+    tp, fp, fn, tn : ndarray of float64
+        Counts.
+    one_class : float
+        The value without positives or without negatives. With both, it is 0 where all or
+        none are predicted positive.
+
+    Returns
+    -------
+    ndarray of float64
+
+    Notes
+    -----
+    ``(tp tn - fp fn) / sqrt((tp+fn) (fp+tn) (tp+fp) (fn+tn))`` is a difference of the
+    geometric means of four rates each, which are at most 1: nothing overflows, and the error
+    is a few ulps of 1.
+
+    Examples
+    --------
+    >>> half = np.array([2.5e18])
+    >>> matthews(2 * half, half, half, 2 * half, 0.0).round(12).tolist()
+    [0.333333333333]
+    """
+    positives, negatives, predicted, rejected = tp + fn, fp + tn, tp + fp, fn + tn
+    agree = ratio(tp, positives) * ratio(tn, negatives)
+    agree *= ratio(tp, predicted) * ratio(tn, rejected)
+    differ = ratio(fn, positives) * ratio(fp, negatives)
+    differ *= ratio(fp, predicted) * ratio(fn, rejected)
+    value: Array = np.sqrt(agree) - np.sqrt(differ)
+    value[(positives == 0) | (negatives == 0)] = one_class
+    return value

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fastpr.arrays import as_float64, bad_weights
+from fastpr.bins import Bins, two_exact_dtypes
 from fastpr.counts import NO_SAMPLES, ScoreCounts
 from fastpr.device_samples import DeviceSamples
 from fastpr.inputs import First, bad_labels, bad_scores
 from fastpr.pending import UNKNOWN
-from fastpr.thresholds import ScoreKind, stored_thresholds
+from fastpr.thresholds import ScoreKind
 
 if TYPE_CHECKING:
     from fastpr.backends.cuda_tables import ScoreTally
-    from fastpr.backends.cuda_updates import Refused
+    from fastpr.backends.cuda_updates import Refused, TallyCounts
 
 # Updates in a row that were not read yet and differ in shape, and whose shapes are kept.
 _MAX_SHAPES = 100_000
@@ -37,34 +38,46 @@ class ScoreWork:
 
     Parameters
     ----------
-    num_thresholds : int
-        The number of thresholds.
+    bins : Bins
+        What is counted into.
     invalid : {"raise", "drop"}
         What to do with scores that are not in [0, 1].
     """
 
-    def __init__(self, num_thresholds: int, invalid: str) -> None:
-        self._num_thresholds = num_thresholds
+    def __init__(self, bins: Bins, invalid: str) -> None:
+        self._bins = bins
         self._raise_invalid = invalid == "raise"
-        self._tallies: dict[int, ScoreTally] = {}
+        # By device and kind of scores, so that it is known of which kinds something was counted.
+        self._tallies: dict[tuple[int, ScoreKind], ScoreTally] = {}
         # Each with the first ordinal of those that it is true of.
         self._described: list[tuple[int, _Described]] = []
         self._total = NO_SAMPLES
         self._refused: list[tuple[int, str]] = []
 
+    @property
+    def dtypes(self) -> frozenset[str]:
+        """The dtypes of the scores of updates that were not read, whether they count or not."""
+        return frozenset(described.kind.name for _, described in self._described)
+
     def add(self, samples: DeviceSamples, ordinal: int) -> None:
-        """Start counting an update on its device."""
+        """Start counting an update on its device.
+
+        Raises ValueError if there are bins for each value, and those before it that were not
+        read are of another dtype.
+        """
         if not samples.num_samples:
             return
-        tally = self._tallies.get(samples.device)
+        kind = samples.kind
+        if self._bins.is_exact and self.dtypes - {kind.name}:
+            raise ValueError(two_exact_dtypes(self.dtypes, [kind.name]))
+        tally = self._tallies.get((samples.device, kind))
         if tally is None:
             from fastpr.backends import cuda_device, cuda_tables
 
             device = cuda_device.get(samples.device)
-            tally = cuda_tables.ScoreTally(device, self._num_thresholds)
-            self._tallies[samples.device] = tally
-        thresholds = stored_thresholds(self._num_thresholds, samples.kind)
-        tally.add(samples, thresholds, self._raise_invalid, ordinal)
+            tally = cuda_tables.ScoreTally(device, self._bins.num_bins(kind))
+            self._tallies[samples.device, kind] = tally
+        tally.add(samples, self._bins.stored_edges(kind), self._raise_invalid, ordinal)
         self._describe(samples, ordinal)
 
     def _describe(self, samples: DeviceSamples, ordinal: int) -> None:
@@ -78,12 +91,10 @@ class ScoreWork:
     def finish(self) -> tuple[ScoreCounts, list[tuple[int, str]]]:
         """Wait for all devices, and return what was counted."""
         overflow = None
-        for tally in self._tallies.values():
+        for (_, kind), tally in self._tallies.items():
             try:
                 counts, refused = tally.finish()
-                self._total = self._total.plus(
-                    ScoreCounts(counts.counts, counts.sums, counts.num_counted, counts.num_dropped)
-                )
+                self._total = self._total.plus(_score_counts(counts, kind))
             except OverflowError as error:
                 overflow = error  # the others are waited for all the same
                 continue
@@ -113,6 +124,14 @@ class ScoreWork:
         return bad_scores(refused.num_invalid, first, described.kind)
 
 
+def _score_counts(counted: TallyCounts, kind: ScoreKind) -> ScoreCounts:
+    """Return what a tally held of scores of a kind."""
+    counts = counted.counts if counted.num_counted else None
+    is_empty = counts is None and counted.sums is None
+    dtypes = frozenset() if is_empty else frozenset({kind.name})
+    return ScoreCounts(counts, counted.sums, counted.num_counted, counted.num_dropped, dtypes)
+
+
 def _from_bits(bits: int, dtype: np.dtype[Any]) -> Any:
     """Return the value that has these bits, perhaps after zeros or ones, as a NumPy scalar."""
     bits &= (1 << 8 * dtype.itemsize) - 1
@@ -125,9 +144,9 @@ def _first(value: Any, position: int, described: _Described) -> First:
     return value, str(tuple(map(int, np.unravel_index(position, described.shape))))
 
 
-def count_on_device(samples: DeviceSamples, num_thresholds: int, invalid: str) -> ScoreCounts:
+def count_on_device(samples: DeviceSamples, bins: Bins, invalid: str) -> ScoreCounts:
     """Count samples, wait, and raise what is wrong with them."""
-    work = ScoreWork(num_thresholds, invalid)
+    work = ScoreWork(bins, invalid)
     work.add(samples, 1)
     counts, refused = work.finish()
     if refused:

@@ -1,212 +1,327 @@
-"""Exact sums of float64: Python integers, counted in units of the smallest float64.
+"""The curves and scores of scikit-learn, of every distinct score, by sorting packed keys.
 
-So a sum does not depend on the order or the grouping of its terms, and neither do its bytes.
+The functions take what those of `sklearn.metrics` take, and return what they return, to
+rounding. They are for scores that cannot be counted in bins, as logits, and for a look at what
+binning changes; memory grows with the samples, while a state of counts has one size.
 """
 
 from __future__ import annotations
 
-import math
-import sys
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-UNIT_EXPONENT = -1074  # the unit, 2**-1074, is the smallest float64 above 0; all are multiples
+from fastpr import exact_curves, exact_inputs
+from fastpr.arrays import Array
+from fastpr.exact_curves import Flags, Points, UndefinedMetricWarning
 
-_FEW_TERMS = 32  # up to here one by one is faster
-_MAX_ROWS = 1 << 13  # added up in float64
-_MAX_TERMS = 1 << 15  # of all columns, so that they stay in the cache
-_BITS = 40  # taken off the terms at once: _MAX_ROWS * 2**_BITS is 2**53, which float64 holds
-_MAX_SUMS = 1 << 20  # rows whose parts of _BITS bits add up in an int64
-_LARGE = 2.0**900  # above, `_parts` would overflow
-MAX_LIMBS = 34  # 2**63 terms of less than 2**1024 are less than 2**2161 units
-_LIMB_BITS = 64
+__all__ = [
+    "UndefinedMetricWarning",
+    "average_precision_score",
+    "precision_recall_curve",
+    "roc_auc_score",
+    "roc_curve",
+]
 
 
-def exact_sums(terms: NDArray[np.float64]) -> NDArray[np.object_]:
-    """Return the sums along the first axis, exactly.
+def precision_recall_curve(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    pos_label: float | str | None = None,
+    sample_weight: ArrayLike | None = None,
+    drop_intermediate: bool = False,
+) -> Points:
+    """Compute precision and recall at every distinct score.
 
     Parameters
     ----------
-    terms : ndarray of float64, shape (n, ...)
-        Finite and >= 0; any strides.
+    y_true : array_like of bool, int, float or str, shape (n,)
+        The labels of two classes, or of more if `pos_label` is given. bool, and int8 or uint8
+        that are 0 and 1, are read where they are; others take a byte for each sample.
+    y_score : array_like of float or int, shape (n,)
+        Finite, of any size: the higher, the more likely positive. float32 and float64 are
+        sorted as they are.
+    pos_label : int, float, bool or str, optional
+        The label of positives; 1 if the labels are in {0, 1} or {-1, 1}.
+    sample_weight : array_like of float, int or bool, shape (n,), optional
+        Finite and not negative. A sample of weight 0 is left out, and its score is no
+        threshold.
+    drop_intermediate : bool, default False
+        Whether to leave out points between others of the same recall.
 
     Returns
     -------
-    ndarray of int objects, shape (...)
-        In units of 2**-1074; where it has no dimensions, `int` makes a number of it.
-
-    Notes
-    -----
-    The leading 40 bits of all terms are added up in float64, whose 53 bits hold the sum of
-    8192 such numbers whatever their order; then the next 40 bits, until nothing is left. The
-    usual row values need two such rounds.
-
-    Examples
-    --------
-    >>> int(exact_sums(np.array([0.5, 0.25, 5e-324]))) == 3 * 2**1072 + 1
-    True
-    """
-    if terms.size == len(terms) > 0:
-        return np.full(terms.shape[1:], _exact_sum(terms.ravel()), object)
-    columns = np.moveaxis(terms, 0, -1).reshape(math.prod(terms.shape[1:]), len(terms))
-    totals = np.zeros(len(columns), object)
-    for start in range(0, len(terms), _MAX_SUMS):
-        _add_sums(totals, columns[:, start : start + _MAX_SUMS])
-    return totals.reshape(terms.shape[1:])
-
-
-def _exact_sum(terms: NDArray[np.float64]) -> int:
-    """Return the sum of one-dimensional terms."""
-    if len(terms) <= _FEW_TERMS:
-        return sum(map(_in_units, terms.tolist()))
-    total = 0
-    largest = float(np.maximum.reduce(terms))
-    if largest >= _LARGE:
-        is_large = terms >= _LARGE
-        total = sum(map(_in_units, terms[is_large].tolist()))
-        terms = np.where(is_large, 0.0, terms)
-    for start in range(0, len(terms), _MAX_ROWS):
-        for exponent, part in _parts(terms[start : start + _MAX_ROWS], largest):
-            units = int(math.ldexp(np.add.reduce(part), -exponent))
-            total += units << (exponent - UNIT_EXPONENT)
-    return total
-
-
-def _in_units(term: float) -> int:
-    """Return a float in units of 2**-1074."""
-    numerator, denominator = term.as_integer_ratio()  # a power of two, at most 2**1074
-    return numerator << (1 - UNIT_EXPONENT - denominator.bit_length())
-
-
-def _add_sums(totals: NDArray[np.object_], columns: NDArray[np.float64]) -> None:
-    """Add to totals the sums of each of these columns, which have at most _MAX_SUMS terms."""
-    largest = float(columns.max(initial=0.0))
-    length = min(_MAX_ROWS, max(1, _MAX_TERMS // max(1, len(columns))))
-    sums: dict[int, NDArray[np.int64]] = {}
-    for start in range(0, columns.shape[1], length):
-        rest = np.ascontiguousarray(columns[:, start : start + length])
-        if largest >= _LARGE:
-            rest = _without_large(totals, rest)
-        for exponent, part in _parts(rest, largest):
-            units = np.ldexp(np.add.reduce(part, axis=1), -exponent).astype(np.int64)
-            sums[exponent] = sums[exponent] + units if exponent in sums else units
-    for exponent, units in sums.items():
-        totals += units.astype(object) * (1 << (exponent - UNIT_EXPONENT))
-
-
-def _parts(rest: NDArray[np.float64], largest: float) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """Split terms into parts that are multiples of some 2**exponent, and are exactly summed.
-
-    Parameters
-    ----------
-    rest : ndarray of float64
-        At most _MAX_ROWS terms in each sum.
-    largest : float
-        No term is larger.
-
-    Yields
-    ------
-    exponent : int
-        The same from one call to the next, as it follows from the largest term.
-    part : ndarray of float64
-        Multiples of 2**exponent, at most 2**_BITS of them.
-    """
-    exponent = math.frexp(min(largest, _LARGE))[1] - _BITS
-    while np.count_nonzero(rest):
-        exponent = max(exponent, UNIT_EXPONENT)
-        # A number this large has no bits below the unit, so adding it rounds to the unit.
-        rounder = math.ldexp(1.5, exponent + sys.float_info.mant_dig - 1)
-        part = rest + rounder
-        part -= rounder
-        rest = rest - part
-        yield exponent, part
-        exponent -= _BITS + 1  # what is left is at most half a unit
-
-
-def _without_large(
-    totals: NDArray[np.object_], columns: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Add the large terms to the totals, one by one, and return the columns without them."""
-    large = columns >= _LARGE
-    for column, row in zip(*np.nonzero(large), strict=True):
-        totals[column] += _in_units(columns[column, row].item())
-    return np.where(large, 0.0, columns)
-
-
-def quotient(total: int, weight: int) -> float:
-    """Return ``total / weight``, correctly rounded, and 0.0 where the weight is 0.
-
-    Parameters
-    ----------
-    total, weight : int
-        In the same unit. The quotient is that of a mean of float64 values, so it fits.
-    """
-    return total / weight if weight else 0.0
-
-
-def to_limbs(totals: Iterable[int]) -> tuple[int, NDArray[np.int64]]:
-    """Return totals as limbs of 64 bits: the few that they need, and equal for equal totals.
-
-    Parameters
-    ----------
-    totals : iterable of int
-        From `exact_sums`.
-
-    Returns
-    -------
-    first_limb : int
-        The limbs before this one are 0 in all totals.
-    limbs : ndarray of int64, shape (len(totals), num_limbs)
-        The bits of each total, lowest limb first, up to the last that is not 0 in all totals;
-        if all totals are 0, `first_limb` and `num_limbs` are 0.
-
-    Examples
-    --------
-    >>> to_limbs([5 << 128, 0])
-    (2, array([[5],
-           [0]]))
-    """
-    totals = [int(total) for total in totals]
-    bits = 0
-    for total in totals:
-        bits |= total
-    lowest = (bits & -bits).bit_length() - 1
-    first_limb = max(lowest, 0) // _LIMB_BITS
-    num_limbs = -(-bits.bit_length() // _LIMB_BITS) - first_limb
-    shifted = (total >> (first_limb * _LIMB_BITS) for total in totals)
-    data = b"".join(total.to_bytes(num_limbs * 8, "little") for total in shifted)
-    limbs = np.frombuffer(data, "<i8").astype(np.int64)
-    return first_limb, limbs.reshape(len(totals), num_limbs)
-
-
-def from_limbs(first_limb: int, limbs: NDArray[np.int64]) -> list[int]:
-    """Return the totals that `to_limbs` was given.
-
-    Parameters
-    ----------
-    first_limb : int
-        As from `to_limbs`.
-    limbs : ndarray of int64, shape (num_totals, num_limbs)
-        As from `to_limbs`.
+    precision : ndarray of float64, shape (num_thresholds + 1,)
+        That of the samples at or above each threshold; the last one is 1.
+    recall : ndarray of float64, shape (num_thresholds + 1,)
+        Falling; the last one is 0. Without positives 1 at all thresholds, with a UserWarning.
+    thresholds : ndarray, shape (num_thresholds,)
+        The distinct scores, rising, in their dtype.
 
     Raises
     ------
     ValueError
-        If `to_limbs` does not give these limbs for any sums, because there are limbs that are
-        not needed, or sums that no terms have.
+        If there are no samples, shapes differ, the positive class is not known, a score is not
+        finite, or weights are negative, not finite or all 0.
+    TypeError
+        If a dtype cannot be read.
+
+    References
+    ----------
+    .. [1] ``sklearn.metrics.precision_recall_curve``, whose definitions these are.
+
+    Examples
+    --------
+    >>> from fastpr import exact
+    >>> precision, recall, thresholds = exact.precision_recall_curve(
+    ...     [0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]
+    ... )
+    >>> precision.round(3).tolist(), recall.tolist(), thresholds.tolist()
+    ([0.5, 0.667, 0.5, 1.0, 1.0], [1.0, 1.0, 0.5, 0.5, 0.0], [0.1, 0.35, 0.4, 0.8])
     """
-    num_limbs = limbs.shape[1]
-    if not 0 <= first_limb <= first_limb + num_limbs <= MAX_LIMBS:
-        raise ValueError(
-            f"exact sums have at most {MAX_LIMBS} limbs, and the saved ones are limbs "
-            f"{first_limb} to {first_limb + num_limbs}; the data are damaged"
+    labels = _labels_for_curve(y_true, pos_label)
+    scores = exact_inputs.read_scores(y_score)
+    weights = exact_inputs.read_weights(sample_weight, len(labels))
+    precision, recall, thresholds = exact_curves.precision_recall_points(
+        labels, scores.values, weights, bool(drop_intermediate)
+    )
+    return precision, recall, scores.restore(thresholds)
+
+
+def roc_curve(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    pos_label: float | str | None = None,
+    sample_weight: ArrayLike | None = None,
+    drop_intermediate: bool = True,
+) -> Points:
+    """Compute the rates of false and of true positives at every distinct score.
+
+    Parameters
+    ----------
+    y_true, y_score, pos_label, sample_weight
+        As for `precision_recall_curve`.
+    drop_intermediate : bool, default True
+        Whether to leave out points on a line between their neighbours, of equal steps.
+
+    Returns
+    -------
+    fpr : ndarray of float64, shape (num_thresholds,)
+        Rising from 0 to 1: the share of negatives at or above each threshold. NaN without
+        negatives, with an `UndefinedMetricWarning`.
+    tpr : ndarray of float64, shape (num_thresholds,)
+        The same of positives.
+    thresholds : ndarray of float64, shape (num_thresholds,)
+        Falling; the first one is infinite, where nothing is predicted.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `precision_recall_curve`.
+
+    References
+    ----------
+    .. [1] ``sklearn.metrics.roc_curve``, whose definitions these are.
+
+    Examples
+    --------
+    >>> from fastpr import exact
+    >>> fpr, tpr, thresholds = exact.roc_curve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    >>> fpr.tolist(), tpr.tolist(), thresholds.tolist()
+    ([0.0, 0.0, 0.5, 0.5, 1.0], [0.0, 0.5, 0.5, 1.0, 1.0], [inf, 0.8, 0.4, 0.35, 0.1])
+    """
+    labels = _labels_for_curve(y_true, pos_label)
+    scores = exact_inputs.read_scores(y_score)
+    weights = exact_inputs.read_weights(sample_weight, len(labels))
+    fpr, tpr, thresholds = exact_curves.rate_points(
+        labels, scores.values, weights, bool(drop_intermediate)
+    )
+    if scores.distinct is not None:
+        thresholds[1:] = scores.restore(thresholds[1:])
+    return fpr, tpr, thresholds
+
+
+def average_precision_score(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    average: str | None = "macro",
+    pos_label: float | str = 1,
+    sample_weight: ArrayLike | None = None,
+) -> float | NDArray[np.float64]:
+    """Compute average precision: the sum over thresholds of ``(R_n - R_(n-1)) * P_n``.
+
+    Parameters
+    ----------
+    y_true : array_like, shape (n,) or (n, num_classes)
+        Labels of two classes; or of more, for which there is a column of scores each, in the
+        order of the labels; or a flag for each sample and class.
+    y_score : array_like of float or int, of the same shape, or (n, num_classes)
+        Finite scores. float32 and float64 of two classes are sorted as they are: of float32,
+        this takes 4 bytes for each sample, beside a constant.
+    average : {"macro", "micro", "weighted", "samples", None}, default "macro"
+        How the values of several classes become one: their mean, that of all flags as of one
+        class, a mean weighted by positives, or that of a value for each sample; or not at all.
+    pos_label : int, float, bool or str, default 1
+        The label of positives, of two classes. Of one that is never there, 0.0 comes out, with a
+        UserWarning, if all labels are of one class.
+    sample_weight : array_like of float, int or bool, shape (n,), optional
+        Finite and not negative. A sample of weight 0 is left out.
+
+    Returns
+    -------
+    float, or ndarray of float64, shape (num_classes,)
+
+    Raises
+    ------
+    ValueError
+        As `precision_recall_curve`; and if `pos_label` is neither of two classes, or other than
+        1 where there are more, or an option is unknown.
+    TypeError
+        If a dtype cannot be read.
+
+    References
+    ----------
+    .. [1] ``sklearn.metrics.average_precision_score``, whose definitions these are.
+
+    Examples
+    --------
+    >>> from fastpr import exact
+    >>> exact.average_precision_score([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    0.8333333333333333
+    """
+    exact_curves.check_average(average)
+    exact_inputs.check_pos_label(pos_label)
+    labels = exact_inputs.read_labels(y_true)
+    metric = exact_curves.average_precision
+    if labels.ndim == 2:
+        if pos_label != 1:
+            raise ValueError(f"pos_label is 1 for flags of several classes, got {pos_label!r}")
+        flags = exact_curves.read_flags(labels, 1)
+        return exact_curves.average_of_columns(metric, flags, y_score, average, sample_weight)
+    classes, has_others = exact_inputs.find_classes(labels)
+    if has_others:
+        if pos_label != 1:
+            raise ValueError(f"pos_label is 1 for labels of several classes, got {pos_label!r}")
+        flags = exact_curves.flag_each(labels, np.unique(labels))
+        return exact_curves.average_of_columns(metric, flags, y_score, average, sample_weight)
+    if len(classes) == 2 and pos_label not in classes:
+        raise ValueError(f"pos_label is {pos_label!r}; pass one of the classes {classes}")
+    return metric(
+        exact_inputs.label_bytes(labels, pos_label),
+        exact_inputs.read_scores(y_score).values,
+        exact_inputs.read_weights(sample_weight, len(labels)),
+    )
+
+
+def roc_auc_score(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    average: str | None = "macro",
+    sample_weight: ArrayLike | None = None,
+    max_fpr: float | None = None,
+    multi_class: str = "raise",
+    labels: ArrayLike | None = None,
+) -> float | NDArray[np.float64]:
+    """Compute the area under the ROC curve.
+
+    Of counts it is found in integers, and rounded once.
+
+    Parameters
+    ----------
+    y_true : array_like, shape (n,) or (n, num_classes)
+        Labels of two classes, of which the higher is positive; or of more; or a flag for each
+        sample and class.
+    y_score : array_like of float or int, shape (n,) or (n, num_classes)
+        Finite scores; for labels of more than two classes, probabilities that add up to 1. Memory
+        is that of `average_precision_score`.
+    average : {"macro", "micro", "weighted", "samples", None}, default "macro"
+        As for `average_precision_score`; labels of several classes have no "samples", and for
+        "ovo" only "macro" and "weighted".
+    sample_weight : array_like of float, int or bool, shape (n,), optional
+        Finite and not negative. A sample of weight 0 is left out. Not for "ovo".
+    max_fpr : float, optional
+        In (0, 1]: the area up to this rate of false positives, so standardised that 0.5 is
+        chance and 1 a perfect order. For two classes, or flags.
+    multi_class : {"raise", "ovr", "ovo"}, default "raise"
+        Whether labels of more than two classes are an error, or each class is compared with the
+        rest, or with each other one.
+    labels : array_like, shape (num_classes,), optional
+        The classes of the columns, in order, if some may be missing.
+
+    Returns
+    -------
+    float, or ndarray of float64, shape (num_classes,)
+        NaN where there is one class only, with an `UndefinedMetricWarning`.
+
+    Raises
+    ------
+    ValueError
+        As `precision_recall_curve`; and if an option is unknown or does not go with another.
+    NotImplementedError
+        For ``average=None`` with "ovo".
+    TypeError
+        If a dtype cannot be read.
+
+    References
+    ----------
+    .. [1] ``sklearn.metrics.roc_auc_score``, whose definitions these are.
+    .. [2] McClish, D. K. Analyzing a portion of the ROC curve. Medical Decision Making 9, 1989.
+    .. [3] Hand, D. J. and Till, R. J. A simple generalisation of the area under the ROC curve
+       for multiple class classification problems. Machine Learning 45, 2001.
+
+    Examples
+    --------
+    >>> from fastpr import exact
+    >>> exact.roc_auc_score([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    0.75
+    """
+    exact_curves.check_average(average)
+    if max_fpr is not None and not 0 < max_fpr <= 1:
+        raise ValueError(f"max_fpr must be in (0, 1], got {max_fpr!r}")
+    if multi_class not in ("raise", "ovr", "ovo"):
+        raise ValueError(f"multi_class must be 'raise', 'ovr' or 'ovo', got {multi_class!r}")
+
+    def metric(flags: Flags, scores: Array, weights: Array | None) -> float:
+        return exact_curves.area_under_rates(flags, scores, weights, max_fpr)
+
+    truth = exact_inputs.read_labels(y_true)
+    if truth.ndim == 2:
+        return exact_curves.average_of_columns(
+            metric, exact_curves.read_flags(truth, None), y_score, average, sample_weight
         )
-    needed = bool(limbs[:, 0].any() and limbs[:, -1].any()) if num_limbs else first_limb == 0
-    if not needed:
-        raise ValueError("exact sums are saved with limbs that are all 0; the data are damaged")
-    rows: Any = np.ascontiguousarray(limbs, "<i8")
-    shift = first_limb * _LIMB_BITS
-    return [int.from_bytes(row.tobytes(), "little") << shift for row in rows]
+    classes, has_others = exact_inputs.find_classes(truth)
+    given = exact_inputs.read_scores(y_score, max_ndim=2)
+    scores = given.values
+    if not has_others and (scores.ndim == 1 or scores.shape[1] <= 2):
+        return metric(
+            exact_inputs.label_bytes(truth, classes[-1]),
+            exact_inputs.read_scores(scores).values,
+            exact_inputs.read_weights(sample_weight, len(truth)),
+        )
+    if max_fpr is not None and max_fpr != 1:
+        raise ValueError(f"max_fpr must be None for labels of several classes, got {max_fpr!r}")
+    if multi_class == "raise":
+        raise ValueError("y_true holds several classes; pass multi_class='ovr' or 'ovo'")
+    known = exact_curves.check_several(truth, given, average, multi_class, labels)
+    if multi_class == "ovr":
+        flags = exact_curves.flag_each(truth, known)
+        return exact_curves.average_of_columns(metric, flags, scores, average, sample_weight)
+    if sample_weight is not None:
+        raise ValueError("sample_weight must be None for multi_class='ovo'")
+    return exact_curves.average_of_pairs(
+        metric, np.searchsorted(known, truth), scores, average == "weighted"
+    )
+
+
+def _labels_for_curve(y_true: ArrayLike, pos_label: Any) -> Flags:
+    labels = exact_inputs.read_labels(y_true)
+    if labels.ndim == 2:
+        raise ValueError(f"y_true has shape {labels.shape}; pass one label for each sample")
+    classes, has_others = exact_inputs.find_classes(labels)
+    positive = exact_inputs.find_positive(pos_label, labels, classes, has_others)
+    return exact_inputs.label_bytes(labels, positive)

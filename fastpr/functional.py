@@ -6,12 +6,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastpr import curve, dispatch
+from fastpr.bins import Bins
 from fastpr.counts import ScoreCounts, check_finite_sums
 from fastpr.curve import PrecisionRecallData
 from fastpr.device_counts import count_on_device
 from fastpr.device_samples import DeviceSamples, read_samples
 from fastpr.inputs import Samples
-from fastpr.thresholds import check_num_thresholds, stored_thresholds
+from fastpr.thresholds import SCORE_KINDS, check_num_thresholds
+
+_DTYPES_OF = {kind.name: frozenset({kind.name}) for kind in SCORE_KINDS}
 
 
 def check_invalid(invalid: str) -> str:
@@ -25,35 +28,36 @@ def count_scores(
     labels: ArrayLike,
     predictions: ArrayLike,
     weights: ArrayLike | None,
-    num_thresholds: int,
+    bins: Bins,
     invalid: str,
     backend: str | None,
 ) -> ScoreCounts:
     """Check, count and report, wherever the samples are."""
     samples = read_samples(labels, predictions, weights, backend)
     if isinstance(samples, DeviceSamples):
-        return count_on_device(samples, num_thresholds, invalid)
-    return count_on_host(samples, num_thresholds, invalid, backend)
+        return count_on_device(samples, bins, invalid)
+    return count_on_host(samples, bins, invalid, backend)
 
 
-def count_on_host(
-    samples: Samples, num_thresholds: int, invalid: str, backend: str | None
-) -> ScoreCounts:
+def count_on_host(samples: Samples, bins: Bins, invalid: str, backend: str | None) -> ScoreCounts:
     """Count samples, and raise what is wrong with them."""
-    thresholds = stored_thresholds(num_thresholds, samples.kind)
-    table, report = dispatch.score_histogram(samples, thresholds, backend)
+    kind = samples.kind
+    table, report = dispatch.score_histogram(samples, bins.stored_edges(kind), backend)
     num_dropped = samples.check(report, invalid)
     if samples.scalar_weight is not None:
         with np.errstate(over="ignore"):
             table = table * samples.scalar_weight
     elif not samples.has_weight_array:
-        return ScoreCounts(table, None, samples.num_samples - num_dropped, num_dropped)
+        num_counted = samples.num_samples - num_dropped
+        if not num_counted:
+            return ScoreCounts(None, None, 0, num_dropped)
+        return ScoreCounts(table, None, num_counted, num_dropped, _DTYPES_OF[kind.name])
     check_finite_sums(table)
     if not table.any():  # weights of 0 leave no trace
         return ScoreCounts(None, None, 0, num_dropped)
     sums = np.zeros((2, *table.shape))
     np.add(table, 0.0, out=sums[0])  # -0.0 becomes 0.0
-    return ScoreCounts(None, sums, 0, num_dropped)
+    return ScoreCounts(None, sums, 0, num_dropped, _DTYPES_OF[kind.name])
 
 
 def precision_recall_at_equal_thresholds(
@@ -139,7 +143,8 @@ def precision_recall_at_equal_thresholds(
     """
     number = check_num_thresholds(num_thresholds)
     zero_division = curve.check_zero_division(zero_division)
-    counted = count_scores(labels, predictions, weights, number, check_invalid(invalid), backend)
+    bins = Bins(number)
+    counted = count_scores(labels, predictions, weights, bins, check_invalid(invalid), backend)
     table = counted.table(number)
     if weights is not None:
         table = table.astype(np.float64, copy=False)

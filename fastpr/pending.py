@@ -80,6 +80,11 @@ class Pending(Generic[Seen]):
         """Whether no fork lies in between; then it can be used."""
         return self._process == os.getpid()
 
+    @property
+    def work(self) -> Any:
+        """The device work."""
+        return self._work
+
     def add(self, item: Any, ordinal: int) -> None:
         """Start counting an update."""
         self._work.add(item, ordinal)
@@ -98,12 +103,13 @@ class Pending(Generic[Seen]):
         """Wait, and return what `DeviceWork.finish` does; `clear` is to be called after it."""
         return self._work.finish()
 
-    def overflow(self, error: OverflowError) -> OverflowError:
+    def left_out(self, error: OverflowError | ValueError) -> OverflowError | ValueError:
         """Return an error that says which updates are left out for it."""
         which = f"update {self._first}"
         if self._first != self._last:
             which = f"those updates from {self._first} to {self._last} that were on a device"
-        return OverflowError(f"{error} ({which}, not read before, left out)")
+        kind = OverflowError if isinstance(error, OverflowError) else ValueError
+        return kind(f"{error} ({which}, not read before, left out)")
 
     def clear(self) -> None:
         """Note that all of it was read."""

@@ -217,7 +217,9 @@ class RankingMetrics(RankingState):
     """
 
     _METRIC = "ranking_metrics"
-    _HEADER_KEYS = RankingState._HEADER_KEYS | {"average", "num_label_weights"}
+    _HEADER_KEYS = {  # noqa: RUF012
+        1: RankingState._HEADER_KEYS[1] | {"average", "num_label_weights"}
+    }
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -34,7 +34,9 @@ class RankingState(StreamingState[RowSums]):
     """
 
     _NOTHING = NO_ROWS
-    _HEADER_KEYS = frozenset({"metric", "k", "empty", "denominator", "ties"}) | SAVED_ENTRIES
+    _HEADER_KEYS: ClassVar[Mapping[int, frozenset[str]]] = {
+        1: frozenset({"metric", "k", "empty", "denominator", "ties"}) | SAVED_ENTRIES
+    }
 
     _ranking: RankingOptions
     _summands: Summands
@@ -150,6 +152,10 @@ class RankingState(StreamingState[RowSums]):
                 f"the saved state has a num_empty of {seen.num_empty}, where empty is 'raise'"
             )
         return seen
+
+    def _check_left(self, seen: RowSums) -> None:
+        summands = self._summands
+        seen.check(summands.shape, summands.num_means, self._ranking.empty_counts)
 
     @classmethod
     def _max_bytes(cls, start: bytes) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.counts import MAX_COUNT
-from fastpr.exact import MAX_LIMBS, UNIT_EXPONENT, exact_sums, from_limbs, quotient, to_limbs
+from fastpr.exact_sums import MAX_LIMBS, UNIT_EXPONENT, exact_sums, from_limbs, quotient, to_limbs
 from fastpr.storage import unpack_tables
 
 Totals = NDArray[np.object_]  # of Python integers, in units of 2**-1074
@@ -110,6 +110,59 @@ class RowSums(NamedTuple):
         weight = self.weight + other.weight
         return RowSums(totals, weight, num_rows, self.num_empty + other.num_empty)
 
+    def minus(self, other: RowSums) -> RowSums:
+        """Return what is left without the rows of another, which have to be in these.
+
+        Exactly, since sums are exact. Raises ValueError if something would be negative;
+        `check` finds what is impossible beyond that.
+        """
+        totals = self.totals
+        if other.totals is not None:
+            totals = -other.totals if totals is None else totals - other.totals
+        weight = self.weight - other.weight
+        left = RowSums(
+            totals if totals is not None and totals.any() else None,
+            weight,
+            self.num_rows - other.num_rows,
+            self.num_empty - other.num_empty,
+        )
+        wrong = {
+            "num_rows": left.num_rows < 0,
+            "num_empty": left.num_empty < 0,
+            "the sum of weights": weight < 0,
+            "a sum of values": left.totals is not None and (left.totals < 0).any(),
+        }
+        for what, is_negative in wrong.items():
+            if is_negative:
+                raise ValueError(f"what is taken away is not part of it: {what} would be negative")
+        return left
+
+    def check(self, shape: tuple[int, int], num_means: int, empty_counts: bool) -> None:
+        """Raise ValueError if no rows can leave this behind; see `from_saved`."""
+        fault = self._fault(shape, num_means, empty_counts)
+        if self.num_empty > self.num_rows:
+            fault = "num_empty"
+        if fault is not None:
+            raise ValueError(
+                f"what is taken away is not part of it: no rows could have the {fault} that "
+                "would be left"
+            )
+
+    def _fault(self, shape: tuple[int, int], num_means: int, empty_counts: bool) -> str | None:
+        """Return which of the sums is not one that so many rows can have."""
+        num_in_mean = self.num_rows if empty_counts else self.num_rows - self.num_empty
+        if not num_in_mean <= self.weight <= num_in_mean * _MAX_WEIGHT:
+            return "sum of weights"
+        totals = self.totals
+        if totals is None:
+            return None
+        most = np.full(shape, self.weight, object)
+        most[num_means::2] = most[num_means + 1 :: 2] = totals[num_means + 1 :: 2]
+        most += (most >> _SLACK) + self.num_rows  # a row is rounded to a unit, or a few ulps
+        if not (num_in_mean and totals.any()) or (totals > most).any():
+            return "sums"
+        return None
+
     def all_totals(self, shape: tuple[int, int]) -> Totals:
         """Return the totals of rows whose values have this shape, also where they are 0."""
         return np.zeros(shape, object) if self.totals is None else self.totals
@@ -166,17 +219,12 @@ class RowSums(NamedTuple):
         except ValueError as error:
             raise ValueError(f"the saved state is damaged: {error}") from None
         num_rows, num_empty = header["num_rows"], header["num_empty"]
-        num_in_mean = num_rows if empty_counts else num_rows - num_empty
-        if not num_in_mean <= weight <= num_in_mean * _MAX_WEIGHT:
-            raise ValueError("the saved state has a sum of weights that its rows cannot have")
         totals = np.array(sums, object).reshape(shape) if header["has_totals"] else None
-        if totals is not None:
-            most = np.full(shape, weight, object)
-            most[num_means::2] = most[num_means + 1 :: 2] = totals[num_means + 1 :: 2]
-            most += (most >> _SLACK) + num_rows  # a row is rounded to a unit, or a few ulps
-            if not (num_in_mean and totals.any()) or (totals > most).any():
-                raise ValueError("the saved state has sums that its rows cannot have")
-        return cls(totals, weight, num_rows, num_empty)
+        seen = cls(totals, weight, num_rows, num_empty)
+        if fault := seen._fault(shape, num_means, empty_counts):
+            which = "a sum of weights" if fault == "sum of weights" else fault
+            raise ValueError(f"the saved state has {which} that its rows cannot have")
+        return seen
 
 
 NO_ROWS = RowSums(None, 0, 0, 0)

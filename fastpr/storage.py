@@ -26,14 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAGIC = b"\x93FASTPR\n"
-SCHEMA = 1
+SCHEMA = 2  # the newest of any metric
 _PREFIX = struct.Struct("<8sII")
 _CHECKSUM = struct.Struct("<I")
 _MAX_HEADER = 1 << 16
 _PIECE = 1 << 20
 
 
-def pack(header: Mapping[str, Any], tables: list[NDArray[Any]]) -> bytes:
+def pack(header: Mapping[str, Any], tables: list[NDArray[Any]], schema: int) -> bytes:
     """Return a header and tables as bytes.
 
     Parameters
@@ -42,16 +42,18 @@ def pack(header: Mapping[str, Any], tables: list[NDArray[Any]]) -> bytes:
         What JSON can hold; has to say the shapes and dtypes of the tables.
     tables : list of ndarray
         Of int64 or float64.
+    schema : int
+        What the entries of the header are those of.
     """
     text = json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-    parts = [_PREFIX.pack(MAGIC, SCHEMA, len(text)), text]
+    parts = [_PREFIX.pack(MAGIC, schema, len(text)), text]
     parts += [np.ascontiguousarray(t, t.dtype.newbyteorder("<")).tobytes() for t in tables]
     body = b"".join(parts)
     return body + _CHECKSUM.pack(zlib.crc32(body))
 
 
-def unpack_header(data: bytes) -> tuple[dict[str, Any], memoryview]:
-    """Return the header and what follows it, the checksum verified and taken off.
+def unpack_header(data: bytes) -> tuple[int, dict[str, Any], memoryview]:
+    """Return the schema, the header and what follows it, the checksum verified and taken off.
 
     Parameters
     ----------
@@ -68,11 +70,7 @@ def unpack_header(data: bytes) -> tuple[dict[str, Any], memoryview]:
     if len(view) < _PREFIX.size or bytes(view[: len(MAGIC)]) != MAGIC:
         raise ValueError("not a saved fastpr state: it does not begin with the bytes of one")
     _, schema, length = _PREFIX.unpack_from(view)
-    if schema > SCHEMA:
-        raise ValueError(
-            f"the saved state has schema {schema}, and this version of fastpr reads schemas up "
-            f"to {SCHEMA}; use a newer fastpr"
-        )
+    check_schema(schema, SCHEMA)
     if schema < 1:
         raise ValueError(f"the saved state is damaged: there is no schema {schema}")
     end = len(view) - _CHECKSUM.size
@@ -87,7 +85,16 @@ def unpack_header(data: bytes) -> tuple[dict[str, Any], memoryview]:
         raise ValueError(f"the saved state has a header that is not JSON: {error}") from None
     if not isinstance(header, dict):
         raise ValueError("the saved state has a header that is not a JSON object")
-    return header, body[_PREFIX.size + length :]
+    return schema, header, body[_PREFIX.size + length :]
+
+
+def check_schema(schema: int, newest: int) -> None:
+    """Raise ValueError if a schema is one of a newer version."""
+    if schema > newest:
+        raise ValueError(
+            f"the saved state has schema {schema}, and this version of fastpr reads schemas up "
+            f"to {newest}; use a newer fastpr"
+        )
 
 
 def peek_header(start: bytes) -> dict[str, Any]:

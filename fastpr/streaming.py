@@ -1,17 +1,13 @@
-"""What the states share: adding up under a lock, merging, saving and copying."""
+"""What the states share: adding up under a lock, merging, taking away and copying."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, Protocol, TypeGuard, TypeVar
+from typing import Any, ClassVar, Protocol, TypeGuard, TypeVar
 
-from numpy.typing import NDArray
-
-from fastpr import storage
 from fastpr.dispatch import check_backend
 from fastpr.parallel import ForkSafeLock, NoLock
 from fastpr.pending import DeviceWork, Pending, bad_updates
+from fastpr.saving import SavedState
 
 T = TypeVar("T")
 
@@ -20,14 +16,20 @@ class Addable(Protocol):
     """What a state has seen. Never written to, so whoever has it has a consistent whole."""
 
     def plus(self: T, other: T, /) -> T:
-        """Return the sum, or raise OverflowError if it would be too large."""
+        """Return the sum, or raise OverflowError if it would be too large.
+
+        ValueError if the two do not go together for what was seen, the options being equal.
+        """
+
+    def minus(self: T, other: T, /) -> T:
+        """Return the difference, or raise ValueError if something would be negative."""
 
 
 Seen = TypeVar("Seen", bound=Addable)
 State = TypeVar("State", bound="StreamingState[Any]")
 
 
-class StreamingState(Generic[Seen]):
+class StreamingState(SavedState[Seen]):
     """A metric over a stream of batches: options, and what was seen of the batches.
 
     A metric derives from it, has an ``update``, a ``compute`` and a ``result`` of its own,
@@ -45,9 +47,6 @@ class StreamingState(Generic[Seen]):
         A name for `repr`.
     """
 
-    # The metric, and all entries of the header, of saved states.
-    _METRIC: ClassVar[str]
-    _HEADER_KEYS: ClassVar[frozenset[str]]
     # What a new state has seen.
     _NOTHING: ClassVar[Any]
 
@@ -66,34 +65,12 @@ class StreamingState(Generic[Seen]):
 
     # ---- what a metric says of itself ----
 
-    def _options(self) -> dict[str, Any]:
-        """Return the options that change numbers, as the header of a saved state has them."""
-        raise NotImplementedError
-
     def _described(self, seen: Seen) -> tuple[list[str], list[str]]:
         """Return the options and the totals that `repr` shows."""
         raise NotImplementedError
 
-    def _to_saved(self, seen: Seen) -> tuple[dict[str, Any], list[NDArray[Any]]]:
-        """Return what the header holds besides the options, and the tables."""
-        raise NotImplementedError
-
-    @classmethod
-    def _saved_options(cls, header: Mapping[str, Any], tables: memoryview) -> dict[str, Any]:
-        """Return the arguments of a new state; ValueError where the header is wrong.
-
-        What only a constructor checks may be left to it.
-        """
-        raise NotImplementedError
-
-    def _saved_seen(self, header: Mapping[str, Any], tables: memoryview) -> Seen:
-        """Return what `_to_saved` gave, or raise ValueError if it cannot have."""
-        raise NotImplementedError
-
-    @classmethod
-    def _max_bytes(cls, start: bytes) -> int:
-        """Return how long a saved state that begins in this way can be at most."""
-        raise NotImplementedError
+    def _check_left(self, seen: Seen) -> None:
+        """Raise ValueError if a difference is not what samples or rows can leave behind."""
 
     def _new_device_work(self) -> DeviceWork[Seen]:
         """Return what counts the updates from device arrays of this state."""
@@ -151,8 +128,9 @@ class StreamingState(Generic[Seen]):
         ------
         ValueError
             If updates hold bad data; they are left out, and the next call returns.
-        OverflowError
-            If there would be too much; what was queued is left out, and the next call returns.
+        OverflowError, ValueError
+            If there would be too much, or what was queued does not go with what was seen; it is
+            left out, and the next call returns.
         RuntimeError
             If this process was forked from the one that queued it.
         """
@@ -167,9 +145,9 @@ class StreamingState(Generic[Seen]):
             try:
                 added, refused = pending.finish()
                 self._seen = self._seen.plus(added)
-            except OverflowError as error:
+            except (OverflowError, ValueError) as error:
                 self._pending = None
-                raise pending.overflow(error) from None
+                raise pending.left_out(error) from None
             pending.clear()
             if refused:
                 raise bad_updates(refused)
@@ -187,6 +165,13 @@ class StreamingState(Generic[Seen]):
 
     def _is_mergeable(self: State, other: object) -> TypeGuard[State]:
         return isinstance(other, StreamingState) and other._METRIC == self._METRIC
+
+    def _check_options(self: State, other: State, what: str) -> None:
+        """Raise ValueError if options that change numbers differ."""
+        if different := self._differences(other):
+            raise ValueError(
+                f"states with different options cannot be {what}: {', '.join(different)}"
+            )
 
     def merge(self: State, *others: State) -> State:
         """Add what other states have seen; all of it, or nothing when it raises.
@@ -214,10 +199,7 @@ class StreamingState(Generic[Seen]):
             if not self._is_mergeable(other):
                 name = type(self).__name__
                 raise TypeError(f"only {name} can be merged into one, got {type(other).__name__}")
-            if different := self._differences(other):
-                raise ValueError(
-                    f"states with different options cannot be merged: {', '.join(different)}"
-                )
+            self._check_options(other, "merged")
         self._read()
         seen = [other._read() for other in others]  # before the lock: one may be this state
         with self._lock.current:
@@ -242,6 +224,40 @@ class StreamingState(Generic[Seen]):
             return NotImplemented
         return self.merge(other)
 
+    # ---- taking away what was merged ----
+
+    def __sub__(self: State, other: object) -> State:
+        """Return a state of what this one has seen and the other has not.
+
+        The other has to have seen a part of it: a batch that leaves a sliding window, or the
+        group that is left out. Then ``(a + b) - b == a`` for all but sums of weights, which
+        agree within 1e-12.
+
+        Raises
+        ------
+        ValueError
+            If options that change numbers differ, or something would be negative.
+        """
+        if not self._is_mergeable(other):
+            return NotImplemented
+        return self._copy()._take(other)
+
+    def __isub__(self: State, other: object) -> State:
+        if not self._is_mergeable(other):
+            return NotImplemented
+        return self._take(other)
+
+    def _take(self: State, other: State) -> State:
+        """Take away what another state has seen; all of it, or nothing when it raises."""
+        self._check_options(other, "subtracted")
+        self._read()
+        taken = other._read()  # before the lock: it may be this state
+        with self._lock.current:
+            left = self._seen.minus(taken)
+            self._check_left(left)
+            self._seen = left
+        return self
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, StreamingState):
             return NotImplemented
@@ -249,107 +265,6 @@ class StreamingState(Generic[Seen]):
 
     __hash__ = None  # type: ignore[assignment]
     __array_ufunc__ = None  # so that NumPy does not add a state to each element of an array
-
-    # ---- saving ----
-
-    def to_bytes(self) -> bytes:
-        """Return the tables and the options that change numbers; equal states, equal bytes."""
-        entries, tables = self._to_saved(self._read())
-        return storage.pack({"metric": self._METRIC, **self._options(), **entries}, tables)
-
-    @classmethod
-    def from_bytes(
-        cls: type[State],
-        data: bytes,
-        *,
-        use_locking: bool = True,
-        backend: str | None = None,
-        name: str | None = None,
-    ) -> State:
-        """Return a state from what `to_bytes` returned.
-
-        Parameters
-        ----------
-        data : bytes-like
-            What `to_bytes` returned.
-        use_locking, backend, name
-            As for a new state; they are not part of the bytes.
-
-        Raises
-        ------
-        ValueError
-            If the data are not a whole, undamaged state of this metric.
-        """
-        check_backend(backend)
-        header, tables = storage.unpack_header(data)
-        if header.get("metric") != cls._METRIC:
-            raise ValueError(
-                f"the saved state is of the metric {header.get('metric')!r}, not {cls._METRIC!r}"
-            )
-        if header.keys() != cls._HEADER_KEYS:
-            different = ", ".join(sorted(header.keys() ^ cls._HEADER_KEYS))
-            raise ValueError(f"the saved state has an unknown or a missing entry: {different}")
-        options = cls._saved_options(header, tables)
-        options.update(use_locking=use_locking, backend=backend, name=name)
-        try:
-            state = cls(**options)
-        except TypeError as error:
-            raise ValueError(f"the saved state has an option of a wrong type: {error}") from None
-
-        state._seen = state._saved_seen(header, tables)
-        if state.to_bytes() != bytes(data):
-            raise ValueError(
-                "the saved state was not written by fastpr: its header is spelled otherwise"
-            )
-        return state
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the state to a file, whole or not at all; an existing file is replaced.
-
-        Parameters
-        ----------
-        path : path-like
-            Where to.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written. An old file is then as it was.
-        """
-        storage.write_atomically(path, self.to_bytes())
-
-    @classmethod
-    def load(
-        cls: type[State],
-        path: str | os.PathLike[str],
-        *,
-        use_locking: bool = True,
-        backend: str | None = None,
-        name: str | None = None,
-    ) -> State:
-        """Return the state that `save` wrote.
-
-        Parameters
-        ----------
-        path : path-like
-            Where from.
-        use_locking, backend, name
-            As for a new state; they are not part of the file.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be read.
-        ValueError
-            If it is not a whole, undamaged state of this metric.
-        """
-        check_backend(backend)  # what is wrong with it is not wrong with the file
-        with open(path, "rb") as file:
-            try:
-                data = storage.read(file, cls._max_bytes)
-                return cls.from_bytes(data, use_locking=use_locking, backend=backend, name=name)
-            except ValueError as error:
-                raise ValueError(f"{os.fsdecode(path)}: {error}") from None
 
     # ---- copying ----
 
@@ -368,14 +283,3 @@ class StreamingState(Generic[Seen]):
 
     def __deepcopy__(self: State, memo: dict[int, Any]) -> State:
         return self._copy()  # tables are never written to
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {
-            "data": self.to_bytes(),
-            "use_locking": self._use_locking,
-            "backend": self._backend,
-            "name": self.name,
-        }
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(self.from_bytes(**state).__dict__)

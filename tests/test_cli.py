@@ -101,7 +101,8 @@ def test_counts_of_two_folders_add_up(tmp_path: Path) -> None:
 def test_json_holds_everything_and_hangs_together(tmp_path: Path, pair: tuple[Path, Path]) -> None:
     found = results(*pair, folder=tmp_path)
     assert list(found) == [
-        "version", "options", "totals", "best_f1", "thresholds", "tp", "fp", "tn", "fn",
+        "version", "options", "totals", "best_f1", "average_precision", "auroc", "fpr_at_95_tpr",
+        "equal_error_rate", "expected_calibration_error", "thresholds", "tp", "fp", "tn", "fn",
         "precision", "recall", "f1", "iou",
     ]  # fmt: skip
     assert found["version"] == fastpr.__version__
@@ -124,16 +125,22 @@ def test_json_holds_everything_and_hangs_together(tmp_path: Path, pair: tuple[Pa
     }
     assert found["options"]["thresholds"] == 201
     assert found["options"]["predictions"] == str(pair[0])
-    best = found["best_f1"]
-    assert best["f1"] == max(found["f1"]) == found["f1"][best["index"]]
-    assert best["threshold"] == found["thresholds"][best["index"]]
+    coarse = results(*pair, "--bins-per-threshold", 1, folder=tmp_path)
+    best = coarse["best_f1"]
+    assert best["f1"] == max(coarse["f1"])
+    assert best["threshold"] == coarse["thresholds"][int(np.argmax(coarse["f1"]))]
+    assert found["best_f1"]["f1"] >= best["f1"]  # there are 20 times as many thresholds
 
 
 def test_the_best_f1_on_a_plateau_is_at_the_lowest_threshold(tmp_path: Path) -> None:
     scores = save(tmp_path / "p.npy", np.array([0.2, 0.21, 0.8, 0.81]))
     labels = save(tmp_path / "q.npy", np.array([0, 0, 1, 1]))
-    best = results(scores, labels, "--thresholds", 11, folder=tmp_path)["best_f1"]
+    best = results(scores, labels, "--thresholds", 11, "--bins-per-threshold", 1, folder=tmp_path)[
+        "best_f1"
+    ]
     assert (best["threshold"], best["f1"]) == (0.3, 1.0)
+    best = results(scores, labels, "--thresholds", 11, folder=tmp_path)["best_f1"]
+    assert (best["threshold"], best["f1"]) == (0.215, 1.0)  # of 201
 
 
 def test_nothing_positive_gives_strict_json_and_a_note(tmp_path: Path) -> None:
@@ -195,7 +202,7 @@ def test_keys_name_arrays_of_both_files_or_of_each(tmp_path: Path) -> None:
 
 
 def test_the_state_file_loads_as_a_state_that_was_fed_directly(tmp_path: Path) -> None:
-    direct = fastpr.PrecisionRecallAtEqualThresholds(51)
+    direct = fastpr.PrecisionRecallAtEqualThresholds(51, bins_per_threshold=20)
     for i in range(3):
         scores, labels = random_scores("f4"), RNG.random(SHAPE) > 0.5
         save(tmp_path / "p" / f"{i}.npy", scores)

@@ -306,3 +306,50 @@ def test_threads_update_one_state() -> None:
     for _ in range(4 * 5 * 2):
         expected.update(labels, scores)
     assert state == expected
+
+
+# ---- bins ----
+
+
+@pytest.mark.parametrize("kind", DTYPES)
+def test_finer_bins_are_those_of_the_host(kind: str) -> None:
+    scores, options = scores_of(kind), {"bins_per_threshold": 5}
+    state = State(NUM_THRESHOLDS, **options).update(OnCuda(LABELS), OnCuda(scores))
+    state.update(OnCuda(LABELS), OnCuda(scores), 2)
+    expected = on_host(LABELS, scores, **options).update(LABELS, scores, 2)
+    assert state.to_bytes() == expected.to_bytes()
+    assert_same_data(state.compute(), expected.compute())
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float16"])
+def test_each_value_has_a_bin_as_on_the_host(kind: str) -> None:
+    scores, weights = scores_of(kind), np.arange(WEIGHTS.size).reshape(WEIGHTS.shape) % 5
+    state = State(NUM_THRESHOLDS, resolution="exact")
+    state.update(OnCuda(LABELS), OnCuda(scores)).update(LABELS, scores)
+    state.update(OnCuda(LABELS), OnCuda(scores), OnCuda(weights))
+    expected = on_host(LABELS, scores, resolution="exact").update(LABELS, scores)
+    expected.update(LABELS, scores, weights)
+    assert state.to_bytes() == expected.to_bytes()
+    assert state.dtypes == (kind,)
+
+
+def test_bins_of_values_are_not_taken_for_as_many_equal_ones() -> None:
+    # One thread counts arrays of the host of all states in the same memory of the device.
+    scores, bits = scores_of("float16"), 0x3C00
+    for options in ((bits + 1,), (NUM_THRESHOLDS, 1, "exact"), (bits + 1,)):
+        names = ("num_thresholds", "bins_per_threshold", "resolution")
+        given = dict(zip(names, options, strict=False))
+        state = State(**given, backend="cuda").update(LABELS, scores)
+        expected = State(**given).update(LABELS, scores)
+        assert state.to_bytes() == expected.to_bytes()
+
+
+def test_the_dtypes_are_those_of_samples_that_were_counted() -> None:
+    state = State(NUM_THRESHOLDS, invalid="drop")
+    state.update(OnCuda(LABELS), OnCuda(np.full(LABELS.shape, 2, np.float16)))
+    state.update(OnCuda(LABELS), OnCuda(scores_of("float64")), 0)
+    state.update(OnCuda(LABELS), OnCuda(scores_of("uint16")), OnCuda(np.zeros(LABELS.shape)))
+    assert state.dtypes == ()
+    state.update(OnCuda(LABELS), OnCuda(scores_of("float32")))
+    state.update(OnCuda(LABELS), OnCuda(scores_of("uint8")), OnCuda(WEIGHTS))
+    assert state.dtypes == ("float32", "uint8")

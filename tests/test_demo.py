@@ -65,12 +65,13 @@ def test_demo_prints_the_table_of_evaluate_on_the_sample(tmp_path: Path) -> None
     # And the figures that the README beside the sample gives are those of a brute force.
     mask, u = image("mask") > 0, image("probability").astype(np.int64)
     best = max(
-        ((2 * int((above & mask).sum()) / int(above.sum() + mask.sum()), -i) for i in range(1, 201)
-         if (above := u * 200 >= i * 65535) is not None),
-    )  # fmt: skip
+        (2 * int((above & mask).sum()) / int(above.sum() + mask.sum()), -i)
+        for i in range(1, 4001)
+        if (above := u * 4000 >= i * 65535) is not None
+    )
     found = json.loads((tmp_path / "out.json").read_text())["best_f1"]
     assert found["f1"] == pytest.approx(best[0], rel=1e-15)
-    assert found["index"] == -best[1]
+    assert found["threshold"] == -best[1] / 4000
     text = " ".join((DATA / "README.md").read_text().split())
     assert f"best F1 is {found['f1']:.3f} (IoU {found['iou']:.3f})" in text
-    assert f"at the threshold {found['threshold']:.3f}" in text
+    assert f"at the threshold {found['threshold']:.4f}" in text

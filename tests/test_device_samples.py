@@ -15,10 +15,12 @@ from device_doubles import Cupy, OnCuda, OnDLPack, Tensor, Torch, as_array
 import fastpr
 from fastpr import PrecisionRecallAtEqualThresholds as State
 from fastpr import device_arrays, device_counts, dispatch
+from fastpr.bins import Bins
 from fastpr.counts import ScoreCounts
 from fastpr.device_counts import ScoreWork, count_on_device
 from fastpr.device_samples import DeviceSamples, read_samples
 from fastpr.inputs import Samples
+from fastpr.thresholds import FLOAT32
 
 SCORES = np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3)
 LABELS = SCORES > 0.5
@@ -280,6 +282,7 @@ class Tally:
 
     def __init__(self, device: int, num_thresholds: int) -> None:
         self.device = device
+        self.num_thresholds = num_thresholds
         self.added: list[tuple[Any, ...]] = []
 
     def add(self, samples: Any, thresholds: Any, raise_invalid: bool, ordinal: int) -> None:
@@ -342,7 +345,7 @@ def test_bad_labels_are_named_as_on_the_host(tally: type[Tally], labels: Any, va
     tally.answers = [answer(refused(1, **found, **others))]
     host = error_of(ValueError, lambda: State(3).update(bad, SCORES))
     samples = on_device(OnCuda(bad), OnCuda(SCORES))
-    assert error_of(ValueError, lambda: count_on_device(samples, 3, "raise")) == host
+    assert error_of(ValueError, lambda: count_on_device(samples, Bins(3), "raise")) == host
 
 
 @pytest.mark.parametrize(
@@ -358,7 +361,7 @@ def test_bad_scores_are_named_as_on_the_host(tally: type[Tally], value: Any) -> 
     tally.answers = [answer(refused(1, **found))]
     host = error_of(ValueError, lambda: State(3).update(LABELS, bad))
     samples = on_device(OnCuda(LABELS), OnCuda(bad))
-    assert error_of(ValueError, lambda: count_on_device(samples, 3, "raise")) == host
+    assert error_of(ValueError, lambda: count_on_device(samples, Bins(3), "raise")) == host
 
 
 @pytest.mark.parametrize(
@@ -374,7 +377,7 @@ def test_bad_weights_are_named_as_on_the_host(tally: type[Tally], value: Any) ->
     tally.answers = [answer(refused(1, **found, num_invalid=1))]
     host = error_of(ValueError, lambda: State(3).update(LABELS, SCORES, bad))
     samples = on_device(OnCuda(LABELS), OnCuda(SCORES), OnCuda(bad))
-    assert error_of(ValueError, lambda: count_on_device(samples, 3, "raise")) == host
+    assert error_of(ValueError, lambda: count_on_device(samples, Bins(3), "raise")) == host
 
 
 def test_updates_of_different_kinds_are_told_apart(tally: type[Tally]) -> None:
@@ -385,9 +388,11 @@ def test_updates_of_different_kinds_are_told_apart(tally: type[Tally]) -> None:
     tally.answers = [
         answer(
             refused(2, num_invalid=1, first_score=bits(np.float32(2)), first_score_index=4),
-            refused(3, num_invalid=1, first_score=bits(np.float16(3)), first_score_index=5),
             refused(4, num_invalid=1, first_score=bits(np.float32(4)), first_score_index=1),
-        )
+        ),
+        answer(
+            refused(3, num_invalid=1, first_score=bits(np.float16(3)), first_score_index=5),
+        ),
     ]
     text = error_of(ValueError, state.compute)
     assert text.startswith("updates 2, 3 and 4 hold bad data and were left out. Update 2: ")
@@ -397,7 +402,7 @@ def test_updates_of_different_kinds_are_told_apart(tally: type[Tally]) -> None:
 
 def test_shapes_are_not_kept_for_ever(tally: type[Tally], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device_counts, "_MAX_SHAPES", 3)
-    work = ScoreWork(3, "raise")
+    work = ScoreWork(Bins(3), "raise")
     for ordinal in range(1, 100):
         flat = np.zeros(ordinal, np.float32)
         work.add(on_device(OnCuda(flat > 0), OnCuda(flat)), ordinal)
@@ -418,8 +423,11 @@ def test_tables_of_several_devices_are_added(tally: type[Tally]) -> None:
     for device in (0, 1, 1, 0):
         state.update(Cupy(LABELS, device), Cupy(SCORES, device))
     tallies = state._pending._work._tallies
-    assert [(d, t.device, len(t.added)) for d, t in tallies.items()] == [(0, 0, 2), (1, 1, 2)]
-    assert [added[2:] for added in tallies[1].added] == [(False, 2), (False, 3)]
+    kind = FLOAT32
+    assert [(where, t.device, len(t.added)) for where, t in tallies.items()] == [
+        ((0, kind), 0, 2), ((1, kind), 1, 2)
+    ]  # fmt: skip
+    assert [added[2:] for added in tallies[1, kind].added] == [(False, 2), (False, 3)]
     tally.answers = [answer(counts=counts), answer(counts=2 * counts, sums=sums)]
     state.compute()
     assert state._seen.counts.tolist() == (3 * counts).tolist()
@@ -451,4 +459,77 @@ def test_devices_that_were_read_before_an_interruption_are_not_lost(tally: type[
     with pytest.raises(KeyboardInterrupt):
         state.compute()
     assert state.num_samples == 12
-    assert state._seen == ScoreCounts(state._seen.counts, None, 12, 6)
+    assert state._seen == ScoreCounts(state._seen.counts, None, 12, 6, frozenset({"float32"}))
+
+
+# ---- bins and dtypes ----
+
+
+def test_of_each_kind_of_scores_it_is_known_whether_some_were_counted(tally: type[Tally]) -> None:
+    state = State(3, invalid="drop")
+    halves, eights = SCORES.astype(np.float16), np.zeros((2, 3), np.uint8)
+    for scores in (SCORES, halves, SCORES, eights):
+        state.update(OnCuda(LABELS), OnCuda(scores))
+    tallies = list(state._pending._work._tallies.values())
+    assert [len(each.added) for each in tallies] == [2, 1, 1]
+    sums = np.ones((2, 2, 3))
+    tally.answers = [
+        answer(counts=np.zeros((2, 3), int)), answer(counts=np.ones((2, 3), int)), answer(sums=sums)
+    ]  # fmt: skip
+    assert state.dtypes == ("float16", "uint8")
+    assert state.num_dropped == 6
+
+
+def test_kernels_get_the_bins_of_the_kind(tally: type[Tally]) -> None:
+    fine = State(11, bins_per_threshold=20).update(OnCuda(LABELS), OnCuda(SCORES))
+    exact = State(11, resolution="exact")
+    exact.update(OnCuda(LABELS), OnCuda(SCORES.astype(ml_dtypes.bfloat16)))
+    for state, num_bins in ((fine, 201), (exact, 0x3F81)):
+        (counter,) = state._pending._work._tallies.values()
+        assert counter.num_thresholds == num_bins
+        assert len(counter.added[0][1]) == num_bins
+    tally.answers = [answer(), answer()]
+    fine.compute(), exact.compute()
+
+
+def test_values_of_a_second_dtype_are_refused_at_once(tally: type[Tally]) -> None:
+    halves, eights = SCORES.astype(np.float16), np.zeros((2, 3), np.uint8)
+    state = State(3, resolution="exact").update(OnCuda(LABELS), OnCuda(halves))
+    text = (
+        "with resolution='exact' a state counts the values of one dtype; it has seen scores of "
+        "float16, and these are of uint8; keep one state for each dtype"
+    )
+    assert error_of(ValueError, lambda: state.update(OnCuda(LABELS), OnCuda(eights))) == text
+    assert error_of(ValueError, lambda: state.update(LABELS, eights)) == text
+    state.update(OnCuda(LABELS[:0]), OnCuda(eights[:0]))  # nothing
+    state.update(OnCuda(LABELS[:0]), OnCuda(SCORES[:0]))
+    message = error_of(TypeError, lambda: state.update(OnCuda(LABELS), OnCuda(SCORES)))
+    assert message.startswith("predictions have dtype float32, and resolution='exact' is for")
+    tally.answers = [answer(counts=np.ones((2, 0x3C01), int))]
+    assert state.dtypes == ("float16",)
+    assert error_of(ValueError, lambda: state.update(OnCuda(LABELS), OnCuda(eights))) == text
+    state.reset()
+    tally.answers = [answer(), answer(counts=np.ones((2, 256), int))]
+    assert state.update(OnCuda(LABELS), OnCuda(eights)).dtypes == ("uint8",)
+
+
+def test_two_threads_cannot_queue_values_of_two_dtypes(tally: type[Tally]) -> None:
+    """Each may have found that there was nothing before."""
+    work = ScoreWork(Bins(3, 1, "exact"), "raise")
+    work.add(on_device(OnCuda(LABELS), OnCuda(SCORES.astype(np.float16))), 1)
+    eights = on_device(OnCuda(LABELS), OnCuda(np.zeros((2, 3), np.uint8)))
+    assert "float16, and these are of uint8" in error_of(ValueError, lambda: work.add(eights, 2))
+    assert work.dtypes == {"float16"}
+    tally.answers = [answer(counts=np.ones((2, 0x3C01), int))]
+    assert work.finish()[0].dtypes == {"float16"}
+    work.add(eights, 3)
+    ScoreWork(Bins(3), "raise").add(eights, 1)
+
+
+def test_a_dtype_of_which_nothing_was_counted_leaves_room_for_another(tally: type[Tally]) -> None:
+    state = State(3, resolution="exact", invalid="drop")
+    state.update(OnCuda(LABELS), OnCuda(SCORES.astype(np.float16)))
+    tally.answers = [answer(counts=np.zeros((2, 0x3C01), int))]
+    assert state.num_dropped == 2
+    state.update(LABELS, np.zeros((2, 3), np.uint8))
+    assert state.dtypes == ("uint8",)

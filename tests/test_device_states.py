@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import os
 import pickle
 import sys
@@ -461,3 +462,50 @@ def test_counts_of_work_are_added_as_they_are() -> None:
     state.later(*BATCH)
     state.work.finish = lambda: (ScoreCounts(counts, None, 15, 4), [])
     assert (state.num_dropped, state.num_samples) == (4, 15)
+
+
+def test_what_does_not_go_with_what_was_seen_is_left_out() -> None:
+    """Values of two dtypes, counted by two threads at once, of which each was the first."""
+    state = State(3, resolution="exact").update([1, 0], np.uint8([7, 9]))
+    host = copy.copy(state)
+    state.later(*BATCH)
+    half = ScoreCounts(np.ones((2, 15_361), np.int64), None, 30_722, 0, frozenset({"float16"}))
+    state.work.finish = lambda: (half, [])
+    assert message_of(state.compute) == (
+        "with resolution='exact' a state counts the values of one dtype; it has seen scores of "
+        "uint8, and these are of float16; keep one state for each dtype (update 2, not read "
+        "before, left out)"
+    )
+    assert state == host
+
+
+# ---- differences ----
+
+
+@pytest.mark.parametrize("subtract", [operator.sub, operator.isub])
+def test_a_difference_waits_for_what_is_pending_in_both(subtract: Callable[..., Any]) -> None:
+    state, other = State(3).later(*BATCH).later(*BATCH), State(3).later(*BATCH)
+    works = state.work, other.work
+    assert subtract(state, other) == expected()
+    assert [work.num_finishes for work in works] == [1, 1]
+    state, bad = State(3).later(*BATCH), State(3).later_bad()
+    assert message_of(lambda: subtract(state, bad)).startswith("update 1 ")
+    assert state == expected()
+    bad.later(*BATCH)
+    assert message_of(lambda: subtract(State(3).later_bad(), bad)).startswith("update 1 ")
+    assert subtract(state, bad) == PrecisionRecallAtEqualThresholds(3)
+    assert bad == expected()
+
+
+def test_whatever_comes_from_the_samples_waits_for_them() -> None:
+    for read, answer in (
+        (lambda state: state.dtypes, ("float64",)),
+        (lambda state: state.curve().num_positives, 2),
+        (lambda state: state.coarsen(2).num_samples, 3),
+        (lambda state: state._fine_table().sum(), 3),
+    ):
+        state = State(3).later(*BATCH)
+        assert read(state) == answer
+        assert state.work.num_finishes == 1
+        state.later_bad()
+        assert message_of(lambda state=state, read=read: read(state)).startswith("update 2 ")

@@ -57,14 +57,24 @@ def test_most_public_functions_have_an_example():
 EXAMPLES = README.read_text(encoding="utf-8").split("<!-- example -->")[1:]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=("thresholds", "rankings"))
-def test_the_examples_of_the_readme_print_what_they_say(example):
+@pytest.mark.parametrize("example", EXAMPLES, ids=("thresholds", "bounds", "rankings"))
+def test_the_examples_of_the_readme_print_what_they_say(example, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # one writes a picture
     part = example.split("<!-- end -->")[0]
     code, output = re.findall(r"```(?:python|text)\n(.*?)```", part, re.DOTALL)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(code, "README.md", "exec"), {})
     assert printed.getvalue() == output
+    for picture in tmp_path.iterdir():
+        shown = README.parent / "bench" / "results" / picture.name
+        assert shown.name in README.read_text(encoding="utf-8")
+        assert _texts(picture) == _texts(shown), "copy the picture of this example there again"
+
+
+def _texts(picture):
+    """Return what is written in an SVG of matplotlib: all that does not change with its version."""
+    return re.findall(r"<!-- (.*?) -->", picture.read_text(encoding="utf-8"))
 
 
 def test_the_readme_names_every_backend():

@@ -17,15 +17,21 @@ FLOORS = [
     {"backends"},
     {"parallel", "dispatch", "rank_dispatch"},
     {
-        "thresholds", "arrays", "inputs", "sparse", "labels", "rows",
+        "thresholds", "bins", "arrays", "inputs", "sparse", "labels", "rows",
         "dlpack", "device_arrays", "device_samples", "device_rows",
     },
-    {"curve", "counts", "storage", "exact", "row_sums", "hits", "ranking"},
+    {
+        "curve", "counts", "storage", "exact_sums", "row_sums", "hits", "ranking",
+        "count_tables", "binned_counts", "estimates", "areas", "bounds", "best_cuts",
+        "operating_points", "calibration", "curves",
+    },
     {
         "pending", "functional", "streaming", "states", "device_counts", "device_ranking",
         "device_rank_work",
         "ranking_values", "ranking_functions", "ranking_labels", "ranking_top_k",
         "ranking_streaming", "ranking_states",
+        "saving", "exact", "exact_curves", "exact_inputs", "group_tables", "bootstrap",
+        "plots", "plot_kinds", "plot_shapes",
     },
     {"__init__"},
     {"io"},

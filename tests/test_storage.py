@@ -21,11 +21,16 @@ MAGIC = b"\x93FASTPR\n"
 HEADER = {
     "metric": "precision_recall_at_equal_thresholds",
     "num_thresholds": 2,
+    "bins_per_threshold": 1,
+    "resolution": "thresholds",
     "zero_division": "0.0",
     "invalid": "raise",
     "num_dropped": 0,
     "has_sums": False,
+    "dtypes": ["float64"],
 }
+NEW_IN_SCHEMA_2 = {"bins_per_threshold", "resolution", "dtypes"}
+HEADER_1 = {key: value for key, value in HEADER.items() if key not in NEW_IN_SCHEMA_2}
 COUNTS = struct.pack("<4q", 1, 2, 3, 4)
 SUMS = struct.pack("<4d", 0.5, 0.0, 2.0, 1.5)
 
@@ -34,7 +39,7 @@ def written(
     header: object = HEADER,
     tables: bytes = COUNTS,
     *,
-    schema: int = 1,
+    schema: int = 2,
     text: bytes | None = None,
     length: int | None = None,
 ) -> bytes:
@@ -69,6 +74,44 @@ def test_the_layout_is_the_one_that_is_documented() -> None:
     header = {**HEADER, "has_sums": True}
     tables = struct.pack("<4q8d", 1, 0, 1, 1, 0.0, 3.0, 0.25, 0.0, 0, 0, 0, 0)
     assert state.to_bytes() == written(header, tables)
+
+
+def test_the_layout_of_finer_bins_and_of_values() -> None:
+    state = State(2, bins_per_threshold=2).update([0, 1, 1], np.float32([0.5, 0.4, 1.0]))
+    header = {**HEADER, "bins_per_threshold": 2, "dtypes": ["float32"]}
+    assert state.to_bytes() == written(header, struct.pack("<6q", 0, 1, 0, 1, 0, 1))
+    state.update([0], np.float16([0.5]))
+    header["dtypes"] = ["float16", "float32"]
+    assert state.to_bytes() == written(header, struct.pack("<6q", 0, 2, 0, 1, 0, 1))
+    state = State(2, resolution="exact")
+    header = {**HEADER, "resolution": "exact", "dtypes": []}
+    assert state.to_bytes() == written(header, b"")  # no values are known
+    counts = np.zeros((2, 256), np.int64)
+    counts[1, 7] = 2
+    header["dtypes"] = ["uint8"]
+    state.update([1, 1], np.uint8([7, 7]))
+    assert state.to_bytes() == written(header, counts.tobytes())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"bins_per_threshold": 20}, {"resolution": "exact"}, {"num_thresholds": 65_537}],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", [None, "uint8", "uint16", "float16", "float32"])
+@pytest.mark.parametrize("weights", [None, [0.1, 0.2, 0.3]])
+def test_states_of_all_bins_come_back_whole(options: dict, dtype: str, weights: object) -> None:
+    if dtype == "float32" and "resolution" in options:
+        return
+    state = State(**options)
+    if dtype is not None:
+        state.update([0, 1, 1], np.array([0, 0.5, 1]).astype(dtype), weights)
+    back = State.from_bytes(state.to_bytes())
+    assert back == state
+    assert back.dtypes == state.dtypes == (() if dtype is None else (dtype,))
+    for name in ("num_thresholds", "bins_per_threshold", "resolution"):
+        assert getattr(back, name) == getattr(state, name)
+    assert back._fine_table().tobytes() == state._fine_table().tobytes()
 
 
 @pytest.mark.parametrize("zero_division", [0.0, 1.0, float("nan")])
@@ -119,12 +162,48 @@ def test_the_largest_state_fits() -> None:
 # ---- golden files ----
 
 
-@pytest.mark.parametrize("name", ["state_v1_counts.fastpr", "state_v1_sums.fastpr"])
-def test_states_of_schema_1_keep_loading_and_have_the_same_bytes(name: str) -> None:
+MADE = runpy.run_path(str(GOLDEN / "make_states.py"))
+
+
+@pytest.mark.parametrize("name", MADE["STATES"])
+def test_golden_states_have_the_same_bytes(name: str) -> None:
     data = (GOLDEN / name).read_bytes()
     assert State.load(GOLDEN / name).to_bytes() == data
-    states = runpy.run_path(str(GOLDEN / "make_states.py"))["STATES"]
-    assert states[name]().to_bytes() == data
+    assert MADE["STATES"][name]().to_bytes() == data
+
+
+@pytest.mark.parametrize("name", MADE["SCHEMA_1"])
+def test_states_of_schema_1_keep_loading_and_are_saved_in_the_newest(name: str) -> None:
+    data = (GOLDEN / name).read_bytes()
+    state = State.load(GOLDEN / name)
+    assert (state.bins_per_threshold, state.resolution) == (1, "thresholds")
+    assert state.dtypes == ("unknown",)
+    saved = state.to_bytes()
+    assert saved[8] == 2
+    assert State.from_bytes(saved) == state
+    assert State.from_bytes(saved).dtypes == ("unknown",)
+    assert pickle.loads(pickle.dumps(state)) == state
+    made = MADE["SCHEMA_1"][name]()
+    for field, expected in zip(state.compute(), made.compute(), strict=True):
+        assert field.tobytes() == expected.tobytes()
+
+    assert data[8] == 1
+
+
+def test_an_empty_state_of_schema_1_is_an_empty_state() -> None:
+    header = {**HEADER_1, "num_dropped": 3, "invalid": "drop"}
+    state = State.from_bytes(written(header, bytes(32), schema=1))
+    assert state.dtypes == ()
+    assert state == State(2, invalid="drop").update([0] * 3, [2.0] * 3)
+
+
+def test_the_entries_of_a_header_are_those_of_its_schema() -> None:
+    assert State.from_bytes(written(HEADER_1, schema=1)).num_samples == 10
+    message = "the saved state has an unknown or a missing entry: " + ", ".join(
+        sorted(NEW_IN_SCHEMA_2)
+    )
+    assert refusal(written(HEADER, schema=1)) == message
+    assert refusal(written(HEADER_1, schema=2)) == message
 
 
 def test_golden_counts_have_their_values() -> None:
@@ -198,10 +277,10 @@ def test_what_never_was_a_state_is_refused(data: bytes) -> None:
     assert refusal(data) == "not a saved fastpr state: it does not begin with the bytes of one"
 
 
-@pytest.mark.parametrize("schema", [2, 3, 2**32 - 1])
+@pytest.mark.parametrize("schema", [3, 4, 2**32 - 1])
 def test_a_newer_schema_is_refused_before_anything_else_is_read(schema: int) -> None:
     message = (
-        f"the saved state has schema {schema}, and this version of fastpr reads schemas up to 1; "
+        f"the saved state has schema {schema}, and this version of fastpr reads schemas up to 2; "
         "use a newer fastpr"
     )
     assert refusal(written(schema=schema)) == message
@@ -214,7 +293,7 @@ def test_a_schema_that_never_was_is_not_called_newer() -> None:
     assert "newer" not in message
 
 
-@pytest.mark.parametrize("length", [2**32 - 1, 2**31, 2**16 + 1, 10**6, 190])
+@pytest.mark.parametrize("length", [2**32 - 1, 2**31, 2**16 + 1, 10**6, 290])
 def test_a_header_longer_than_the_data_is_refused(length: int) -> None:
     assert refusal(written(length=length)) == (
         "the saved state is damaged or cut short: its header does not fit"

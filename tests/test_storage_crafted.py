@@ -14,11 +14,15 @@ from fastpr import PrecisionRecallAtEqualThresholds as State
 HEADER = {
     "metric": "precision_recall_at_equal_thresholds",
     "num_thresholds": 2,
+    "bins_per_threshold": 1,
+    "resolution": "thresholds",
     "zero_division": "0.0",
     "invalid": "raise",
     "num_dropped": 0,
     "has_sums": False,
+    "dtypes": ["float64"],
 }
+EXACT = {**HEADER, "resolution": "exact", "dtypes": ["uint8"]}
 COUNTS = struct.pack("<4q", 1, 2, 3, 4)
 MAX_INT64 = 2**63 - 1
 NOTHING = (0.0,) * 4  # rounded off
@@ -28,7 +32,7 @@ def written(header: object = HEADER, tables: bytes = COUNTS, text: bytes | None 
     """The bytes of a state, by hand, with a checksum that fits."""
     if text is None:
         text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
-    body = struct.pack("<8sII", b"\x93FASTPR\n", 1, len(text)) + text + tables
+    body = struct.pack("<8sII", b"\x93FASTPR\n", 2, len(text)) + text + tables
     return body + struct.pack("<I", zlib.crc32(body))
 
 
@@ -88,7 +92,9 @@ def test_totals_of_a_wrong_type_or_range_are_refused(key: str, value: object, me
     assert refusal(written({**HEADER, key: value})) == message
 
 
-@pytest.mark.parametrize("key", ["num_thresholds", "zero_division", "invalid"])
+@pytest.mark.parametrize(
+    "key", ["num_thresholds", "bins_per_threshold", "resolution", "zero_division", "invalid"]
+)
 @pytest.mark.parametrize(
     "value",
     [True, False, None, 2.5, [], ["raise"], {}, "x", -1, 10**400],
@@ -96,6 +102,86 @@ def test_totals_of_a_wrong_type_or_range_are_refused(key: str, value: object, me
 )
 def test_options_of_a_wrong_type_or_range_are_refused(key: str, value: object) -> None:
     assert key in refusal(written({**HEADER, key: value}))
+
+
+@pytest.mark.parametrize(
+    "dtypes",
+    [
+        None, "float64", {}, {"float64": 1}, 1, [1], [None], [["float64"]], ["float63"], [""],
+        ["float64", "float128"], ["bool"],
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_dtypes_that_there_are_not_are_refused(dtypes: object) -> None:
+    expected = f"the saved state has dtypes of {dtypes!r}"
+    assert refusal(written({**HEADER, "dtypes": dtypes})) == expected
+
+
+@pytest.mark.parametrize("dtypes", [["float64", "float32"], ["uint8", "uint8"]])
+def test_dtypes_in_another_order_or_twice_are_refused(dtypes: list[str]) -> None:
+    assert "spelled otherwise" in refusal(written({**HEADER, "dtypes": dtypes}))
+
+
+def test_there_are_dtypes_where_there_are_samples() -> None:
+    assert refusal(written({**HEADER, "dtypes": []})) == (
+        "the saved state has samples, and dtypes of []"
+    )
+    assert refusal(written(tables=bytes(32))) == (
+        "the saved state has no samples, and dtypes of ['float64']"
+    )
+    assert State.from_bytes(written({**HEADER, "dtypes": []}, bytes(32))) == State(2)
+
+
+@pytest.mark.parametrize(
+    "dtypes", [["float32"], ["float64"], ["unknown"], ["uint16", "uint8"], ["uint8", "uint8"]]
+)
+def test_values_of_dtypes_that_cannot_be_counted_are_refused(dtypes: list[str]) -> None:
+    expected = f"the saved state has dtypes of {dtypes!r}"
+    assert refusal(written({**EXACT, "dtypes": dtypes})) == expected
+
+
+@pytest.mark.parametrize(
+    ("dtype", "num_values"),
+    [("uint8", 256), ("uint16", 65_536), ("float16", 15_361), ("bfloat16", 16_257)],
+)
+def test_the_tables_are_those_of_the_values_of_the_dtype(dtype: str, num_values: int) -> None:
+    header = {**EXACT, "dtypes": [dtype]}
+    tables = struct.pack("<q", 3) + bytes(8 * (2 * num_values - 1))
+    state = State.from_bytes(written(header, tables))
+    assert (state.num_samples, state.dtypes) == (3, (dtype,))
+    for size in (0, 32, len(tables) - 8, len(tables) + 8, 2 * len(tables)):
+        assert refusal(written(header, bytes(size))) == (
+            f"the saved state has {size} bytes of tables where its header says {len(tables)}"
+        )
+
+
+def test_values_of_no_dtype_are_refused() -> None:
+    header = {**EXACT, "dtypes": []}
+    assert State.from_bytes(written(header, b"")) == State(2, resolution="exact")
+    assert refusal(written(header, bytes(2 * 256 * 8))) == (
+        "the saved state has 4096 bytes of tables where its header says 0"
+    )
+    assert "weights" in refusal(written({**header, "has_sums": True}, b""))
+    assert refusal(written(EXACT, bytes(2 * 256 * 8))) == (
+        "the saved state has no samples, and dtypes of ['uint8']"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"bins_per_threshold": 0}, "bins_per_threshold must be in [1, 65536] for 2 thresholds"),
+        ({"bins_per_threshold": 65_537}, "bins_per_threshold must be in [1, 65536] for 2 thr"),
+        ({"bins_per_threshold": 2}, "the saved state has 32 bytes of tables where its header"),
+        ({"resolution": "fine"}, "resolution must be 'thresholds' or 'exact', got 'fine'"),
+        ({"resolution": "exact", "bins_per_threshold": 2}, "bins_per_threshold must be 1 with"),
+        ({"resolution": "exact", "dtypes": ["uint8"]}, "the saved state has 32 bytes of tables"),
+    ],
+)
+def test_bins_that_are_not_those_of_the_tables_are_refused(
+    options: dict[str, object], message: str
+) -> None:
+    assert refusal(written({**HEADER, **options})).startswith(message)
 
 
 @pytest.mark.parametrize("value", ["0", "-0.0", " nan", "NaN", "1e0", "1_0.0", 0, 0.0, 1])
@@ -121,6 +207,7 @@ def test_a_huge_number_of_thresholds_is_refused_without_allocating(value: int) -
         ({"num_thresholds": 65_537}, 32, 2 * 65_537 * 8),
         ({"num_thresholds": 3}, 32, 48),
         ({"has_sums": True}, 32, 96),
+        ({"bins_per_threshold": 65_536}, 32, 2 * 65_537 * 8),
         ({}, 64, 32),
         ({}, 0, 32),
         ({}, 31, 32),

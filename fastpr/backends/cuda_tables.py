@@ -71,7 +71,7 @@ class ScoreTally:
         self._totals: dict[Grid | None, Any] = {}
         self._used: set[Grid | None] = set()
         self._scratch: dict[Grid | None, Any] = {}
-        self._thresholds_there: dict[tuple[str, Any], Any] = {}
+        self._thresholds_there: dict[tuple[str, Any, Any], Any] = {}
         self._held: deque[tuple[Any, tuple[object, ...]]] = deque()
         self._log = self._filled(LOG_HEADER + MAX_REFUSED * LOG_ENTRY, np.int64, self._stream)
         self._reports = [device.empty(REPORT_LENGTH, np.int64) for _ in range(2)]
@@ -195,9 +195,11 @@ class ScoreTally:
             self._held.append((self._device.record(stream), owners))
 
     def _thresholds(self, kernel: str, thresholds: NDArray[Any], stream: Any) -> Any:
+        second = thresholds[1]
         if kernel != "half" and not counts_values(kernel):
             thresholds = thresholds[:_NO_THRESHOLDS]  # computed by the kernels
-        key = kernel, thresholds[-1]  # of float16 and bfloat16, 1 is not the same
+        # Of float16 and bfloat16, 1 is not the same; of a grid and of all values, the second.
+        key = kernel, second, thresholds[-1]
         if key not in self._thresholds_there:
             array, is_there, _ = _on_device(self._device, thresholds.dtype, thresholds.tobytes())
             self._device.let_wait(stream, is_there)

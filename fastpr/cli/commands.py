@@ -17,6 +17,7 @@ from fastpr.cli.display import progress_bar
 from fastpr.cli.errors import BadData
 from fastpr.cli.evaluate import Evaluation, Options, Positive, evaluate
 from fastpr.cli.files import check_keys, check_outputs, deliver
+from fastpr.cli.plot import check_plot, draw_report
 from fastpr.cli.rank import RankOptions, rank
 from fastpr.cli.rank_input import RankFiles, RankInput
 from fastpr.cli.rank_report import print_ranking, ranking_to_json
@@ -24,6 +25,7 @@ from fastpr.cli.report import print_report, to_json
 from fastpr.dispatch import BACKEND_NAMES, choose_backend
 from fastpr.io import Pairing, UnpairedFiles, UnreadableFile, pair_files
 from fastpr.rows import DENOMINATORS, EMPTY, TIES
+from fastpr.thresholds import MAX_NUM_THRESHOLDS
 
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 
@@ -112,6 +114,20 @@ def fastpr() -> None:
     metavar="N",
     help="Number of thresholds, from 0 to 1.",
 )
+@click.option(
+    "--bins-per-threshold",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How much finer scores are counted than results are given. Bounds are so many times as "
+    "narrow. Default: 20, or what 65,537 bins have room for.",
+)
+@click.option(
+    "--plot",
+    "plot_path",
+    type=_PATH,
+    metavar="FILE",
+    help="Draw the curves, with their bounds, to a .png, .svg or .pdf file.",
+)
 @_common_options("PrecisionRecallAtEqualThresholds")
 def evaluate_command(
     predictions: Path,
@@ -121,7 +137,9 @@ def evaluate_command(
     key: str | None,
     labels_key: str | None,
     thresholds: int,
+    bins_per_threshold: int | None,
     backend: str | None,
+    plot_path: Path | None,
     json_path: Path | None,
     state_path: Path | None,
 ) -> None:
@@ -132,8 +150,9 @@ def evaluate_command(
     stand for u / (2**b - 1).
 
     A score counts as positive at a threshold that it reaches. The table marks the best F1; of
-    several thresholds that share it, the lowest. The files of --json and --state are written
-    once all is done, and stay as they were if anything fails.
+    several thresholds that share it, the lowest. Metrics of the whole curve are given with
+    bounds, between which they are when every score is a threshold. The files of --json, --state
+    and --plot are written once all is done, and stay as they were if anything fails.
     """
     # Without --positive it is 1 that is positive.
     if ignore is not None and ignore == (1 if positive is None else positive):
@@ -141,25 +160,28 @@ def evaluate_command(
     pairing = pair_files(predictions, labels)
     scores_paths, labels_paths = zip(*pairing.pairs, strict=True)
     check_keys(scores_paths, labels_paths, key, labels_key)
-    check_outputs((*scores_paths, *labels_paths), {"--json": json_path, "--state": state_path})
+    paths = {"--json": json_path, "--state": state_path, "--plot": plot_path}
+    check_outputs((*scores_paths, *labels_paths), paths)
+    if plot_path is not None:
+        check_plot(plot_path)
     options = Options(
         positive=positive,
         ignore=ignore,
         key=key,
         labels_key=key if labels_key is None else labels_key,
         thresholds=thresholds,
+        bins_per_threshold=_checked_bins(thresholds, bins_per_threshold),
         backend=_chosen_backend(backend),
     )
     evaluation = _evaluate_with_progress(pairing, options)
     skipped = (pairing.skipped_files, pairing.skipped_folders)
     asked = {"predictions": str(predictions), "labels": str(labels), **asdict(options)}
-    deliver(
-        to_json(evaluation, asked, *skipped),
-        evaluation.state,
-        lambda: print_report(evaluation, *skipped),
-        json_path,
-        state_path,
-    )
+    document = to_json(evaluation, asked, *skipped)
+    outputs = _outputs(document, evaluation.state, json_path, state_path)
+    if plot_path is not None:
+        kind = plot_path.suffix
+        outputs[plot_path] = lambda path: draw_report(evaluation, path, kind)
+    deliver(outputs, lambda: print_report(evaluation, *skipped))
 
 
 @fastpr.command("rank")
@@ -257,13 +279,9 @@ def rank_command(
     with progress_bar("ranking", source.num_rows) as advance:
         ranking = rank(source, options, advance)
     paths = {name: None if path is None else str(path) for name, path in asdict(given).items()}
-    deliver(
-        ranking_to_json(ranking, {**paths, **asdict(options)}),
-        ranking.state,
-        lambda: print_ranking(ranking),
-        json_path,
-        state_path,
-    )
+    document = ranking_to_json(ranking, {**paths, **asdict(options)})
+    outputs = _outputs(document, ranking.state, json_path, state_path)
+    deliver(outputs, lambda: print_ranking(ranking))
 
 
 @fastpr.command()
@@ -293,6 +311,28 @@ def doctor() -> None:
     text = StringIO()
     library.doctor(file=text)
     click.echo(text.getvalue(), nl=False)
+
+
+def _checked_bins(thresholds: int, bins_per_threshold: int | None) -> int | None:
+    most = (MAX_NUM_THRESHOLDS - 1) // (thresholds - 1)
+    if bins_per_threshold is not None and bins_per_threshold > most:
+        raise click.BadParameter(
+            f"{thresholds} thresholds have room for at most {most} bins each.",
+            param_hint="--bins-per-threshold",
+        )
+    return bins_per_threshold
+
+
+def _outputs(
+    document: str, state: Any, json_path: Path | None, state_path: Path | None
+) -> dict[Path, Callable[[Path], object]]:
+    """Return what writes the files that both commands can write."""
+    outputs: dict[Path, Callable[[Path], object]] = {}
+    if json_path is not None:
+        outputs[json_path] = lambda path: path.write_text(document, encoding="utf-8")
+    if state_path is not None:
+        outputs[state_path] = state.save
+    return outputs
 
 
 def _chosen_backend(name: str | None) -> str:

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastpr
-from fastpr import curve
 from fastpr.cli.errors import BadData
 from fastpr.io import read_labels, read_scores
+from fastpr.thresholds import MAX_NUM_THRESHOLDS
 
 Positive = int | Literal["nonzero"] | None
+_BINS = 20  # costs nothing, and bounds are so many times as narrow
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Options:
         The array of a .npz file of scores, of labels.
     thresholds : int
         Number of thresholds.
+    bins_per_threshold : int or None
+        How much finer than these the scores are counted; None: 20, or what there is room for.
     backend : str or None
         None: `FASTPR_BACKEND`, or the fastest that is there.
     """
@@ -41,7 +44,15 @@ class Options:
     key: str | None = None
     labels_key: str | None = None
     thresholds: int = 201
+    bins_per_threshold: int | None = None
     backend: str | None = None
+
+    @property
+    def bins(self) -> int:
+        """Bins per threshold: as asked for, or so many that bounds are narrow."""
+        if self.bins_per_threshold is not None:
+            return self.bins_per_threshold
+        return max(1, min(_BINS, (MAX_NUM_THRESHOLDS - 1) // (self.thresholds - 1)))
 
 
 @dataclass(frozen=True)
@@ -51,8 +62,10 @@ class Evaluation:
     Parameters
     ----------
     state : PrecisionRecallAtEqualThresholds
-    thresholds, precision, recall, f1, iou : float64 arrays, shape (T,)
-    tp, fp, tn, fn : int64 arrays, shape (T,)
+    curve : Curve
+        At the thresholds that were asked for.
+    fine : Curve
+        At all thresholds that were counted at.
     num_files : int
         Pairs of files.
     num_samples : int
@@ -61,15 +74,8 @@ class Evaluation:
     """
 
     state: fastpr.PrecisionRecallAtEqualThresholds
-    thresholds: NDArray[np.float64]
-    tp: NDArray[np.int64]
-    fp: NDArray[np.int64]
-    tn: NDArray[np.int64]
-    fn: NDArray[np.int64]
-    precision: NDArray[np.float64]
-    recall: NDArray[np.float64]
-    f1: NDArray[np.float64]
-    iou: NDArray[np.float64]
+    curve: fastpr.Curve
+    fine: fastpr.Curve
     num_files: int
     num_samples: int
     num_ignored: int
@@ -77,17 +83,17 @@ class Evaluation:
     @property
     def num_positives(self) -> int:
         """Samples that are positive and not ignored."""
-        return int(self.tp[0] + self.fn[0])
+        return int(self.curve.num_positives)
 
     @property
     def num_negatives(self) -> int:
         """Samples that are negative and not ignored."""
-        return int(self.fp[0] + self.tn[0])
+        return int(self.curve.num_negatives)
 
     @property
     def best(self) -> int:
-        """Index of the best F1: of several thresholds that share it, the lowest."""
-        return int(np.argmax(np.where(np.isnan(self.f1), -1.0, self.f1)))
+        """Index, in `fine`, of the best F1: of several thresholds that share it, the lowest."""
+        return int(np.searchsorted(self.fine.thresholds, self.fine.best("f1").threshold))
 
 
 def evaluate(
@@ -118,7 +124,9 @@ def evaluate(
     fastpr.BackendUnavailable
         If the backend is not there.
     """
-    state = fastpr.PrecisionRecallAtEqualThresholds(options.thresholds, backend=options.backend)
+    state = fastpr.PrecisionRecallAtEqualThresholds(
+        options.thresholds, bins_per_threshold=options.bins, backend=options.backend
+    )
     num_files = num_samples = num_ignored = 0
     for scores_path, labels_path in pairs:
         scores = read_scores(scores_path, options.key)
@@ -180,24 +188,17 @@ def _finish(
     num_samples: int,
     num_ignored: int,
 ) -> Evaluation:
-    data = state.compute()
-
-    def whole(counts: NDArray[Any]) -> NDArray[np.int64]:
-        # With --ignore, counts are sums of weights 0 and 1: float64, and whole.
-        return counts.astype(np.int64)
-
+    num_fine = (state.num_thresholds - 1) * state.bins_per_threshold + 1
     return Evaluation(
         state=state,
-        thresholds=data.thresholds,
-        tp=whole(data.tp),
-        fp=whole(data.fp),
-        tn=whole(data.tn),
-        fn=whole(data.fn),
-        precision=data.precision,
-        recall=data.recall,
-        f1=curve.f1(data),
-        iou=curve.iou(data),
+        curve=_curve(state),
+        fine=_curve(state.coarsen(num_fine)),
         num_files=num_files,
         num_samples=num_samples,
         num_ignored=num_ignored,
     )
+
+
+def _curve(state: fastpr.PrecisionRecallAtEqualThresholds) -> fastpr.Curve:
+    """Return the curve of a state whose weights are 0 and 1: sums of such are counts."""
+    return state.curve()._replace_table(state._fine_table().astype(np.int64))

@@ -5,18 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
 
 import click
 
 from fastpr.io import check_output, staged
-
-
-class Saved(Protocol):
-    """A state of any metric."""
-
-    def save(self, path: Path, /) -> None:
-        """Write it to a file."""
 
 
 def check_keys(
@@ -74,24 +66,15 @@ def check_outputs(inputs: Iterable[Path], outputs: Mapping[str, Path | None]) ->
         taken[real] = f"the file of {option}"
 
 
-def deliver(
-    document: str,
-    state: Saved,
-    show: Callable[[], None],
-    json_path: Path | None,
-    state_path: Path | None,
-) -> None:
+def deliver(outputs: Mapping[Path, Callable[[Path], object]], show: Callable[[], None]) -> None:
     """Write the results to the files that were asked for, and show them.
 
     Parameters
     ----------
-    document : str
-        The results as JSON.
-    state : state of a metric
+    outputs : dict of path to callable
+        What writes each file to a path. All are written, or none.
     show : callable
         Prints the results.
-    json_path, state_path : path or None
-        Where the document and the state go. Both are written, or none.
 
     Raises
     ------
@@ -100,19 +83,11 @@ def deliver(
     """
     failure = None
     try:
-        _write(document, state, json_path, state_path)
+        with staged(*outputs) as temporary:
+            for place, write in zip(temporary, outputs.values(), strict=True):
+                write(place)
     except OSError as error:
         failure = error  # the table may have taken hours: show it all the same
     show()
     if failure is not None:
         raise click.ClickException(f"cannot write the results: {failure}")
-
-
-def _write(document: str, state: Saved, json_path: Path | None, state_path: Path | None) -> None:
-    paths = [path for path in (json_path, state_path) if path is not None]
-    with staged(*paths) as temporary:
-        places = iter(temporary)
-        if json_path is not None:
-            next(places).write_text(document, encoding="utf-8")
-        if state_path is not None:
-            state.save(next(places))

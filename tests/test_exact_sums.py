@@ -11,7 +11,7 @@ from compare import assert_same_bits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastpr.exact import MAX_LIMBS, UNIT_EXPONENT, exact_sums, from_limbs, quotient, to_limbs
+from fastpr.exact_sums import MAX_LIMBS, UNIT_EXPONENT, exact_sums, from_limbs, quotient, to_limbs
 
 UNIT = Fraction(1, 2**-UNIT_EXPONENT)
 LARGEST = np.finfo(np.float64).max
