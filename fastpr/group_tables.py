@@ -92,11 +92,14 @@ class GroupTables:
                 digits.append((tile & mask).astype(np.float64))
                 tile >>= self._bits
             return digits[::-1], np.zeros(0)
+        # What is left stays where it is: moved down beside a large weight, it would lose bits
+        # below the smallest float64.
         exponents = np.frexp(tile.max(axis=0))[1] - self._bits
-        rest = np.ldexp(tile, -exponents)
-        while not digits or rest.any():
-            digits.append(np.floor(rest))
-            rest = np.ldexp(rest - digits[-1], self._bits)
+        unit = exponents
+        while not digits or tile.any():
+            digits.append(np.floor(np.ldexp(tile, -unit)))
+            tile -= np.ldexp(digits[-1], unit)
+            unit = unit - self._bits
         return digits, exponents
 
     def _joined(self, sums: list[NDArray[np.float64]], exponents: Array) -> Array:
@@ -106,8 +109,7 @@ class GroupTables:
             for part in sums[1:]:
                 counts = (counts << self._bits) + part.astype(np.int64)
             return counts
-        total = sums[-1]  # from the lowest, so that only the last two additions round visibly
-        for part in sums[-2::-1]:
-            total = part + np.ldexp(total, -self._bits)
-        weights: Array = np.ldexp(total, exponents)
+        weights: Array = np.zeros(sums[0].shape)
+        for i in reversed(range(len(sums))):  # so that only the last two additions round visibly
+            weights += np.ldexp(sums[i], exponents - i * self._bits)
         return weights

@@ -6,8 +6,16 @@ import sys
 
 import pytest
 from backend_rows import IS_SIMULATED, ON_DEVICE, ROWS
+from hypothesis import HealthCheck, settings
 
 import fastpr
+
+# The examples of a test are the same in every run, and a slow day is no failure.
+# `pytest --hypothesis-profile=search` looks for new ones; what it finds becomes a test.
+steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", steady, print_blob=True)
+settings.register_profile("same", steady, derandomize=True, database=None)
+settings.load_profile("same")
 
 # What needs a device, or Numba's simulator of one: tests/test_cuda_simulator.py runs these in a
 # process of its own, and fails if one of them does not run there.

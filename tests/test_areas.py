@@ -35,7 +35,6 @@ def curve_of_groups(table, **options):
 
 
 @given(tables)
-@settings(deadline=None)
 def test_areas_of_groups_are_scikit_learns(table):
     labels, scores, counts = samples_of(table)
     labels, scores = np.repeat(labels, counts), np.repeat(scores, counts)
@@ -56,7 +55,7 @@ def test_areas_of_groups_are_scikit_learns(table):
 
 
 @given(tables)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_integer_and_float_tables_agree(table):
     exact, floats = curve_of_groups(table), curve_of_groups(np.array(table, float))
     for method in ("step", "trapezoid", "interpolated"):
@@ -67,7 +66,7 @@ def test_integer_and_float_tables_agree(table):
 
 
 @given(tables)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_interpolated_is_the_integral_of_precision_with_counts_in_proportion(table):
     curve = curve_of_groups(table)
     if not curve.num_positives:

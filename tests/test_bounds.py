@@ -322,7 +322,7 @@ samples = st.lists(
 
 
 @given(samples, st.sampled_from([2, 3, 11]), st.integers(0, 2**32))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_certificates_of_the_smallest_sets(pairs, num_thresholds, seed):
     labels, scores = zip(*pairs, strict=True)
     curve, cuts = curve_of(labels, scores, num_thresholds), oracle.exact_cuts(labels, scores)

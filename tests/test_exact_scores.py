@@ -399,7 +399,7 @@ def test_a_masked_array_is_refused():
 FINITE = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     samples=st.lists(
         st.tuples(st.booleans(), st.one_of(FINITE, st.sampled_from([0.0, -0.0, 1.0, 0.5]))),

@@ -8,7 +8,7 @@ import oracle
 import pytest
 from backend_rows import using
 from compare import assert_same_bits, assert_same_data
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -27,7 +27,6 @@ GOLDEN = Path(__file__).parent / "golden" / "equal_thresholds.json"
     seed=st.integers(0, 99),
     num_thresholds=st.integers(2, 300),
 )
-@settings(deadline=None)
 def test_any_array_is_counted_by_the_definition(scores, seed, num_thresholds):
     labels = np.random.default_rng(seed).random(scores.shape) < 0.5
     expected = precision_recall(oracle.table(labels, scores, scores.dtype.name, num_thresholds))
@@ -39,7 +38,6 @@ def test_any_array_is_counted_by_the_definition(scores, seed, num_thresholds):
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=40))
-@settings(deadline=None)
 def test_returned_thresholds_reproduce_the_counts(samples):
     """Comparing with a threshold as a Python float, in the dtype of the scores."""
     labels = np.array([label for label, _ in samples])

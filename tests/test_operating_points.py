@@ -51,7 +51,7 @@ def check(point, expected):
 
 
 @given(tables, levels)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_points_are_the_best_cut_that_meets_the_condition(table, level):
     curve, cuts = Curve.from_bins(table, edges_of(table)), cuts_of(table)
     p, n = cuts[0][:2]
@@ -86,7 +86,7 @@ def rounded(metric):
 
 
 @given(tables)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_best_is_the_largest_value_at_the_lowest_threshold(table):
     curve, cuts = Curve.from_bins(table, edges_of(table)), cuts_of(table)
     p, n = cuts[0][:2]

@@ -223,7 +223,7 @@ def merged_anyhow(new: New, data: st.DataObject, rows: list[Any], options: dict[
     return parts[0]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(data=st.data())
 @pytest.mark.parametrize("kind", STATES)
 def test_any_way_gives_the_same_bytes(kind: str, data: st.DataObject) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from compare import assert_same_bits
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from read_rows import row_labels, some_scores, stored_rows
 from scipy import sparse
@@ -128,7 +128,6 @@ def test_nothing_is_remembered_on_the_matrix() -> None:
     seed=st.integers(0, 999),
     is_ragged=st.booleans(),
 )
-@settings(deadline=None)
 def test_labels_are_positions_among_the_stored_scores(
     stored: list[set[int]], seed: int, is_ragged: bool
 ) -> None:

@@ -60,7 +60,7 @@ def test_values_are_joined_to_any_bins(kind: str, coarse: tuple[int, ...]) -> No
     assert weighted == expected.update(labels, scores, weights)  # whole numbers are exact
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.data())
 def test_joining_is_what_its_definition_says(data: st.DataObject) -> None:
     """Each fine bin goes into the bin in which its lowest score is, by fractions."""

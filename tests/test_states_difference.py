@@ -139,7 +139,7 @@ def test_a_difference_is_computed_as_the_rest_is() -> None:
     assert rest.num_samples == sum(s.num_samples for s in states) - states[1].num_samples
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_batches_can_be_taken_away_in_any_order(data: st.DataObject) -> None:
     states = EXACT[data.draw(st.sampled_from(sorted(EXACT)))]()

@@ -233,7 +233,7 @@ def test_an_empty_state_is_the_identity_of_merge(kind: str) -> None:
     assert empty.dtypes == ()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data(), st.sampled_from(COUNTED))
 def test_any_split_and_order_gives_the_same_bytes(data: st.DataObject, kind: str) -> None:
     numbers = data.draw(st.lists(st.integers(0, NUM_VALUES[kind] - 1), max_size=30))
