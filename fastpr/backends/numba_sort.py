@@ -5,6 +5,9 @@ The bits of a float become a key that grows as the score falls. The keys are cut
 key in its bucket, and the label, are a record: 4 bytes for float32, whatever the scores, and 8
 bytes for float64. Samples keep their order in a bucket, whoever writes them there, so nothing
 that follows depends on the number of threads.
+
+The input is read three times, and somebody else may write to it meanwhile: a key is never taken
+to be where an earlier pass found it, and no place to be inside of the records.
 """
 
 # The types of kernels are Numba's to find.
@@ -75,13 +78,13 @@ def make_count_cells(bits_type: Any, weighted: bool) -> Any:
     key_of = make_key(bits_type)
 
     @njit(**kernel_options)
-    def count_cells(bits, weights, origin, shift, counts):
+    def count_cells(bits, weights, origin, span, shift, counts):
         one = np.uint32(1)
         for i in range(len(bits)):
             if weighted and weights[i] == 0.0:
                 continue
-            cell = np.uint64(bits_type(key_of(bits[i]) - origin)) >> shift
-            counts[cell] += one
+            distance = min(bits_type(key_of(bits[i]) - origin), span)
+            counts[np.uint64(distance) >> shift] += one
 
     return kept(f"sort-cells-{bits_type.__name__}{'-weighted' * weighted}", count_cells)
 
@@ -90,7 +93,8 @@ def make_count_cells(bits_type: Any, weighted: bool) -> Any:
 def plan_buckets(counts, most, widest, bucket_of_cell, first_cells, starts):
     """Make buckets of neighbouring cells; return how many.
 
-    `most` samples are in a bucket, unless it is one cell, which is at most `widest` cells.
+    `most` samples are in a bucket, unless it is one cell, which is at most `widest` cells. Cells
+    without samples have none.
     """
     num_slices, num_cells = counts.shape
     num_buckets = 0
@@ -118,7 +122,7 @@ def plan_buckets(counts, most, widest, bucket_of_cell, first_cells, starts):
 def plan_places(counts, bucket_of_cell, starts, places):
     """Find where each slice begins to write in each bucket."""
     num_slices, num_cells = counts.shape
-    num_buckets = places.shape[1]
+    num_buckets = len(starts) - 1
     places[:] = 0
     for part in range(num_slices):
         for cell in range(num_cells):
@@ -138,22 +142,28 @@ kept("sort-places", plan_places)
 
 @cache
 def make_scatter(bits_type: Any, weighted: bool) -> Any:
-    """Return the compiled pass that writes the records of samples into buckets."""
+    """Return the compiled pass that writes the records of samples into buckets.
+
+    There is at least one record, and a bucket more than those that are planned: of cells in which
+    no sample was.
+    """
     key_of = make_key(bits_type)
 
     @njit(**kernel_options)
     def scatter(
-        bits, labels, weights, origin, shift, bucket_of_cell, bases, places, records,
+        bits, labels, weights, origin, span, shift, bucket_of_cell, bases, places, records,
         record_weights,
     ):  # fmt: skip
         one = np.uint64(1)
+        last_place = np.uint64(len(records) - 1)
         for i in range(len(bits)):
             if weighted and weights[i] == 0.0:
                 continue
-            distance = np.uint64(bits_type(key_of(bits[i]) - origin))
+            distance = np.uint64(min(bits_type(key_of(bits[i]) - origin), span))
             bucket = np.uint64(bucket_of_cell[distance >> shift])
-            place = places[bucket]
+            place = np.uint64(places[bucket])
             places[bucket] = place + one
+            place = min(place, last_place)
             rest = distance - np.uint64(bases[bucket])
             records[place] = bits_type((rest << one) | np.uint64(labels[i] != 0))
             if weighted:

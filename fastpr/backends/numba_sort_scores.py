@@ -236,6 +236,12 @@ def sort_scores(
     -------
     SortedScores or None
         None if a score is NaN or infinite.
+
+    Raises
+    ------
+    RuntimeError
+        If samples were changed during the call, and that was seen; else they are counted as they
+        were in one of the passes over them.
     """
     kind: Any = np.dtype(f"u{scores.itemsize}").type
     bits, labels = _read_only(scores.view(kind)), _read_only(labels)
@@ -257,7 +263,7 @@ def sort_scores(
 
     cell_bits = CELL_BITS if len(bits) > MANY else FEW_CELL_BITS
     shift = max(span.bit_length() - cell_bits, 0)
-    place = (origin, np.uint64(shift))
+    place = (origin, kind(span), np.uint64(shift))
     counts = np.zeros((num_parts, (span >> shift) + 1), np.uint32)
     count_cells = partition.make_count_cells(kind, weighted)
     run(lambda part: count_cells(*samples(part), *place, counts[part]), num_parts)
@@ -270,10 +276,14 @@ def sort_scores(
     bucket_of_cell = np.empty(counts.shape[1], np.uint16)
     first_cells, starts = np.empty((2, counts.shape[1] + 1), np.int64)
     num_buckets = partition.plan_buckets(counts, most, widest, bucket_of_cell, first_cells, starts)
+    bucket_of_cell[~counts.any(axis=0)] = num_buckets
     starts = starts[: num_buckets + 1].copy()
-    bases = first_cells[:num_buckets].astype(np.uint64) << np.uint64(shift)
-    places = np.empty((num_parts, num_buckets), np.int64)
+    if not starts[-1]:
+        raise _changed()
+    bases = np.append(first_cells[:num_buckets], 0).astype(np.uint64) << np.uint64(shift)
+    places = np.empty((num_parts, num_buckets + 1), np.int64)
     partition.plan_places(counts, bucket_of_cell, starts, places)
+    ends = np.vstack([places[1:, :-1], starts[1:]])
 
     records = np.empty(starts[-1], kind)
     own_weights = np.empty(starts[-1]) if weighted else None
@@ -287,7 +297,9 @@ def sort_scores(
         )  # fmt: skip
 
     run(write, num_parts)
-    return SortedScores(kind, records, own_weights, starts, bases + np.uint64(origin), run)
+    if not np.array_equal(places[:, :-1], ends) or places[:, -1].any():
+        raise _changed()
+    return SortedScores(kind, records, own_weights, starts, bases[:-1] + np.uint64(origin), run)
 
 
 def keep_points(
@@ -364,6 +376,12 @@ def _read_only(array: Array) -> Array:
     view = array[:]
     view.flags.writeable = False
     return view
+
+
+def _changed() -> RuntimeError:
+    return RuntimeError(
+        "y_score or sample_weight was changed during the call; pass arrays that stay as they are"
+    )
 
 
 def _sum(terms: Array) -> float:
