@@ -17,7 +17,7 @@ if "numba" not in fastpr.available_backends():
 
 import numba
 
-from fastpr.backends import numba_cache, numba_cpu, numba_kernels, numba_ranks
+from fastpr.backends import numba_cache, numba_cpu, numba_encode, numba_kernels, numba_ranks
 from fastpr.backends.numba_cache import SUFFIX, VARIABLE, hash_sources, kept
 
 posix_only = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners are those of POSIX")
@@ -75,13 +75,14 @@ def test_every_kernel_of_the_histogram_has_a_name_of_its_own():
         for code_type in (np.uint16, np.uint32)
     ]
     kernels += [
-        numba_kernels.make_weigh(kind, labels, weights)
+        numba_kernels.make_weigh(kind, labels, weights, code_type)
         for kind in numba_kernels.ENCODE
         for labels in (False, True)
-        for weights in (False, True)
+        for weights in numba_encode.READ_WEIGHTS
+        for code_type in (np.uint16, np.uint32)
     ]
     names = {kernel._cache._name for kernel in kernels}
-    assert len(names) == len({k.py_func.__qualname__ for k in kernels}) == len(kernels) == 40
+    assert len(names) == len({k.py_func.__qualname__ for k in kernels}) == len(kernels) == 80
 
 
 def test_every_kernel_of_ranks_has_a_name_of_its_own():

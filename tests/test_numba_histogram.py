@@ -1,5 +1,7 @@
 """The ways in which the Numba kernel counts a row of 64: each gives the counts of the others."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from compare import assert_same_bits
@@ -9,9 +11,25 @@ import fastpr
 if "numba" not in fastpr.available_backends():
     pytest.skip("Numba does not work here", allow_module_level=True)
 
-from fastpr.backends import numba_cpu, reference
+from numba import njit
+from numba.core.registry import cpu_target
+
+from fastpr.backends import numba_cpu, numba_kernels, reference
 from fastpr.backends.numba_encode import GROUP
-from fastpr.backends.numba_kernels import ENOUGH, FEW_LEFT, WINDOW
+from fastpr.backends.numba_hot_bins import (
+    CANDIDATES,
+    ENOUGH,
+    FEW_LEFT,
+    MANY_LEFT,
+    NUM_HOT,
+    WINDOW,
+    put_aside_each,
+    put_aside_together,
+)
+from fastpr.backends.numba_kernels import LAG, NUM_ROWS, QUEUE
+from fastpr.backends.numba_vectors import can_compress, four_codes
+
+HAS_COMPRESS = can_compress(cpu_target.target_context)
 
 # Kernel, thresholds as the kernel has them, and scores that are not valid.
 F32 = (np.arange(201) / 200).astype(np.float32)
@@ -53,7 +71,7 @@ def check(kernel, thresholds, scores, labels):
 
 
 @pytest.mark.parametrize("name", KERNELS)
-@pytest.mark.parametrize("num_hot", [1, 2, 3])
+@pytest.mark.parametrize("num_hot", [1, 2, 3, 4, 5])
 def test_rows_with_any_number_of_scores_outside_the_frequent_bins(name, num_hot):
     kernel, thresholds, invalid = KERNELS[name]
     rng = np.random.default_rng(num_hot)
@@ -87,6 +105,48 @@ def test_most_scores_are_not_valid(name):
     check(kernel, thresholds, scores, (rng.random(num) < 0.5).astype(np.uint8))
 
 
+@pytest.mark.parametrize("name", ["f32", "f32 in 32 bits", "u8", "half"])
+def test_without_the_instruction_that_moves_codes_together(name, monkeypatch):
+    monkeypatch.setattr(numba_kernels, "can_compress", lambda context: False)
+    monkeypatch.setattr(numba_cpu, "make_count", cache(numba_kernels.make_count.__wrapped__))
+    for num_hot in (2, 4):
+        test_rows_with_any_number_of_scores_outside_the_frequent_bins(name, num_hot)
+
+
+@pytest.mark.parametrize("code_type", [np.uint16, np.uint32])
+@pytest.mark.parametrize("put_aside", [put_aside_each, *[put_aside_together] * HAS_COMPRESS])
+def test_chosen_codes_are_put_aside_in_their_order(put_aside, code_type):
+    @njit
+    def run(codes, chosen, aside, num_aside):
+        return put_aside(codes, chosen, aside, num_aside)
+
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 2**15, GROUP).astype(code_type)
+    for num in (*range(FEW_LEFT + 1), 31, 32, 33, MANY_LEFT, 63, 64):
+        if num > FEW_LEFT and put_aside is put_aside_each:
+            continue
+        chosen = rng.permutation(GROUP) < num
+        bits = np.uint64(sum(1 << j for j in np.flatnonzero(chosen).tolist()))
+        aside = np.full(3 * GROUP, 7, code_type)
+        assert run(codes, bits, aside, 5) == 5 + num
+        assert_same_bits(aside[5 : 5 + num], codes[chosen])
+        assert (aside[:5] == 7).all()
+        assert (aside[5 + GROUP :] == 7).all()
+
+
+def test_four_codes_are_read_at_once():
+    @njit
+    def run(codes, start):
+        return four_codes(codes, start)
+
+    codes = np.arange(1, 13, dtype=np.uint16) * 5000
+    for start in (0, 1, 8):
+        number = int(run(codes, start))
+        assert [number >> shift & 0xFFFF for shift in (0, 16, 32, 48)] == [
+            *codes[start : start + 4].tolist()
+        ]
+
+
 @pytest.mark.parametrize("others", [0, 1, 8, 9, FEW_LEFT - 1, FEW_LEFT, FEW_LEFT + 1, GROUP])
 def test_one_number_of_others_in_every_row(others):
     rng = np.random.default_rng(others)
@@ -99,7 +159,12 @@ def test_one_number_of_others_in_every_row(others):
 
 def test_the_limits_fit_each_other():
     assert GROUP - FEW_LEFT <= ENOUGH  # else what was found to pay would be refused at once
-    assert GROUP + FEW_LEFT + 8 <= 2 * GROUP  # codes that are put aside
+    assert FEW_LEFT <= MANY_LEFT
+    assert NUM_HOT <= CANDIDATES
+    # of a queue that is nearly full, and what is left of one: what a row may write
+    assert QUEUE * GROUP - 1 + max(FEW_LEFT + 8, MANY_LEFT + GROUP // 2) <= (NUM_ROWS - 2) * GROUP
+    assert QUEUE * GROUP + MANY_LEFT <= (QUEUE + 1) * GROUP  # LAG + 1 rows are moved
+    assert QUEUE - LAG >= LAG + 1  # to where they are not read from
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64])
@@ -125,8 +190,10 @@ def test_the_loops_are_made_vectors_of(kernel, monkeypatch):
     for array in (scores, labels):
         array.flags.writeable = False
     numba_kernels(
-        scores, labels, 2 * GROUP, 256, np.empty(0, np.int64), np.zeros((4, GROUP), np.uint16),
-        np.zeros((2, 528), np.uint32), np.zeros((2, 256), np.int64), np.zeros(3, np.int64),
+        scores, labels, 2 * GROUP, 256, np.empty(0, np.int64),
+        np.zeros((NUM_ROWS, GROUP), np.uint16), np.zeros((2, NUM_HOT), np.uint16),
+        np.zeros(NUM_HOT, np.int64), np.zeros((2, 528), np.uint32), np.zeros((2, 256), np.int64),
+        np.zeros(3, np.int64),
     )  # fmt: skip
     (code,) = numba_kernels.inspect_llvm().values()
     assert "x float>" in code or kernel == "u8"

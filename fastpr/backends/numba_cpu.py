@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fastpr.backends import numba_cache
 from fastpr.backends.numba_encode import GROUP
+from fastpr.backends.numba_hot_bins import NUM_HOT
 from fastpr.backends.numba_kernels import NUM_ROWS, TURNS, make_count, make_weigh
 from fastpr.backends.numba_lanes import NUM_LANES
 from fastpr.backends.numba_many_labels import (
@@ -100,18 +101,19 @@ def score_histogram(
     bool_labels = labels.dtype == np.uint8
     if weights is None:
         tables = _zeros(_copies(num_cells, 4, COUNT_CACHE), np.uint32)
+        hot, nums = np.zeros((2, NUM_HOT), code_dtype), np.zeros(NUM_HOT, np.int64)
         count = make_count(kernel, bool_labels, code_dtype)
         for (some_scores, some_labels), num_samples in _rows(scores, labels):
             count(
-                some_scores, some_labels, num_samples, num_values, edges, codes, tables,
-                table, report,
+                some_scores, some_labels, num_samples, num_values, edges, codes, hot, nums,
+                tables, table, report,
             )  # fmt: skip
     else:
         copies, stride = _copies(num_cells, 8, SUM_CACHE)
         tables = _zeros((copies, stride if copies > 1 else 1), np.float64)
         totals = _zeros((2, stride), np.float64)
         row_weights = _zeros((2, GROUP), np.float64)
-        weigh = make_weigh(kernel, bool_labels, weights.dtype == np.uint8)
+        weigh = make_weigh(kernel, bool_labels, weights.dtype, code_dtype)
         for (some_scores, some_labels, some_weights), num_samples in _rows(scores, labels, weights):
             weigh(
                 some_scores, some_labels, some_weights, num_samples, num_values, edges, codes,

@@ -68,9 +68,12 @@ def encode_u16(scores, labels, num_values, codes):
             value = np.uint32(scores[j]) + np.uint32(scores[j] == 65535)
             codes[j] = 2 * value + np.uint32(labels[j] != 0)
     else:
+        # (product + high + 1) >> 16, in numbers of 16 bits, of which a register holds more
+        short_last = np.uint32(np.uint16(last))
         for j in range(GROUP):
-            product = np.uint32(scores[j]) * last
-            value = (product + (product >> 16) + 1) >> 16
+            product = np.uint32(scores[j]) * short_last
+            low, high = np.uint16(product), np.uint16(product >> np.uint32(16))
+            value = np.uint32(high) + np.uint32(low >= np.uint16(~high))
             codes[j] = 2 * value + np.uint32(labels[j] != 0)
     return False
 
@@ -147,15 +150,29 @@ def check_bool_labels(labels):
     return False
 
 
-@njit(**inlined)
-def read_weights(weights, out):
-    """Copy weights as float64; return whether one is negative or not finite."""
+@njit(**kernel_options)
+def any_bad_weight(weights):
+    """Return whether a weight is negative or not finite: the slow look."""
     num_good = 0
     for j in range(GROUP):
         weight = np.float64(weights[j])
         num_good += (weight >= 0.0) & (weight <= MAX_WEIGHT)
-        out[j] = weight
     return num_good != GROUP
+
+
+@njit(**inlined)
+def read_f32_weights(weights, out):
+    """Copy weights as float64; return whether one is negative or not finite."""
+    for j in range(GROUP):
+        out[j] = np.float64(weights[j])
+    return any_bits_above(weights, 0x7F7FFFFF) and any_bad_weight(weights)  # -0.0 is good
+
+
+@njit(**inlined)
+def read_f64_weights(weights, out):
+    for j in range(GROUP):
+        out[j] = weights[j]
+    return any_bits_above(weights, 0x7FEFFFFFFFFFFFFF) and any_bad_weight(weights)
 
 
 @njit(**inlined)
@@ -163,3 +180,10 @@ def read_bool_weights(weights, out):
     for j in range(GROUP):
         out[j] = np.float64(weights[j] != 0)
     return False
+
+
+READ_WEIGHTS = {
+    np.dtype(np.uint8): read_bool_weights,
+    np.dtype(np.float32): read_f32_weights,
+    np.dtype(np.float64): read_f64_weights,
+}

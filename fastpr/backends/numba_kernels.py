@@ -6,9 +6,10 @@ codes if they were needed at once.
 
 Codes are added to as many copies of the table as the cache has room for, since adding to the
 cell that was written just before would wait for that write. An addition is a store, and a core
-does about one a cycle; so codes that can be counted otherwise are. Most scores of real data are
-in few bins: where two bins have most of a row, masks of what is in them are counted, and only
-the other codes go on to the tables. A row of one code is one addition.
+does about one a cycle; so codes that can be counted otherwise are. A row of one code is one
+addition. Most scores of real data are in few bins: where some have most of a row, they are
+counted apart (``numba_hot_bins.py``), and only the other codes go on to the tables, by way of a
+queue: they are read when the write, of whole registers, has long been done.
 """
 
 from __future__ import annotations
@@ -18,137 +19,65 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numba.core.registry import cpu_target
 
 from fastpr.backends.numba_cache import kept
 from fastpr.backends.numba_encode import (
     ENCODE,
     GROUP,
+    READ_WEIGHTS,
     check_bool_labels,
     check_labels,
     inlined,
     kernel_options,
-    read_bool_weights,
-    read_weights,
 )
-from fastpr.backends.numba_vectors import (
-    fetch,
-    lowest_bit_or_0,
-    num_bits,
-    which_odd,
-    which_pass,
+from fastpr.backends.numba_hot_bins import (
+    ENOUGH,
+    ENOUGH_IN_TWO,
+    EVERY,
+    FEW_LEFT,
+    WINDOW,
+    find_hot,
+    make_add_filtered,
 )
+from fastpr.backends.numba_vectors import can_compress, fetch, four_codes, which_pass
 
 TURNS = 8
 AHEAD = 64  # rows that are asked for before they are read
 MAX_PENDING = 1 << 30  # a uint32 holds it
 ROUNDS_PER_COPY = 2048  # csrc/accumulate.h says why so few
 
-WINDOW = 64  # rows that are counted in one way, unless what is in them changes
-CANDIDATES = 6  # bins of a row that are looked at for the two that have most of it
-ENOUGH = 40  # of a row in two bins: it pays to count these apart
-FEW_LEFT = 24  # of a row in other bins: with more, it would not have
-NUM_ROWS = 4  # of codes: two in turn, and two for codes that were put aside
-
-ONE = np.uint64(1)
-EVERY = np.uint64(2**64 - 1)
+SOME_MISSES = 8  # rows of which much is left, before others are looked for
+QUEUE = 16  # rows of codes that are put aside before they are added
+LAG = 2  # of these rows stay until the next time: they may not be written yet
+NUM_ROWS = 2 + QUEUE + 2  # of codes: two in turn, the queue, and what one row more may write
 
 
 # ---- phase 2: codes are added to tables ----
 
 
 @njit(**inlined)
-def add_each(codes, t0, t1, t2, t3, t4, t5, t6, t7):
-    one = np.uint32(1)
-    for j in range(0, GROUP, TURNS):
-        t0[codes[j]] += one
-        t1[codes[j + 1]] += one
-        t2[codes[j + 2]] += one
-        t3[codes[j + 3]] += one
-        t4[codes[j + 4]] += one
-        t5[codes[j + 5]] += one
-        t6[codes[j + 6]] += one
-        t7[codes[j + 7]] += one
+def eight_codes(codes, j):
+    """Return eight codes of 16 bits, read four at a time: loads would be as scarce as stores."""
+    first, second = four_codes(codes, j), four_codes(codes, j + 4)
+    low = np.uint64(0xFFFF)
+    return (
+        first & low, (first >> np.uint64(16)) & low, (first >> np.uint64(32)) & low,
+        first >> np.uint64(48),
+        second & low, (second >> np.uint64(16)) & low, (second >> np.uint64(32)) & low,
+        second >> np.uint64(48),
+    )  # fmt: skip
 
 
 @njit(**inlined)
-def codes_of_bin(code, edges):
-    """Return the first code of the bin of a code, and how far above it the last is."""
-    value = np.int64(code >> 1)
-    if len(edges) == 0 or value >= edges[len(edges) - 1]:
-        return 2 * value, 1
-    low, high = 0, len(edges) - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if value >= edges[middle]:
-            low = middle
-        else:
-            high = middle
-    return 2 * edges[low], 2 * (edges[low + 1] - edges[low]) - 1
+def eight_wide_codes(codes, j):
+    return (
+        codes[j], codes[j + 1], codes[j + 2], codes[j + 3], codes[j + 4], codes[j + 5],
+        codes[j + 6], codes[j + 7],
+    )  # fmt: skip
 
 
-@njit(**kernel_options)
-def find_hot(codes, edges, code_type):
-    """Return the codes of the two bins that have most of a row, as above; and how many."""
-    first, width, num_first = 0, 0, 0
-    second, second_width, num_second = 0, 0, 0
-    left = EVERY
-    for _ in range(CANDIDATES):
-        start, distance = codes_of_bin(codes[lowest_bit_or_0(left)], edges)
-        inside = which_pass(codes, 0, code_type(start), code_type(distance))
-        num = num_bits(inside)
-        if num > num_first:
-            second, second_width, num_second = first, width, num_first
-            first, width, num_first = start, distance, num
-        elif num > num_second:
-            second, second_width, num_second = start, distance, num
-        left &= ~inside
-        if left == 0:
-            break
-    hot = code_type(first), code_type(width), code_type(second), code_type(second_width)
-    return hot, num_first + num_second
-
-
-@njit(**inlined)
-def add_filtered(codes, hot, aside, num_aside, t0, t1, t2, t3):
-    """Count what is in two bins and put the other codes aside; return how many are there.
-
-    -1, and nothing is counted, if the others are too many.
-    """
-    first, width, second, second_width = hot
-    in_first = which_pass(codes, 0, first, width)
-    in_second = which_pass(codes, 0, second, second_width) & ~in_first
-    left = ~(in_first | in_second)
-    num_left = num_bits(left)
-    if num_left > FEW_LEFT:
-        return -1
-    positive = which_odd(codes)
-    t0[first] += np.uint32(num_bits(in_first & ~positive))
-    t1[np.uint64(first) + ONE] += np.uint32(num_bits(in_first & positive))
-    t2[second] += np.uint32(num_bits(in_second & ~positive))
-    t3[np.uint64(second) + ONE] += np.uint32(num_bits(in_second & positive))
-    if num_left:
-        # Eight at a time, which are mostly all: a loop of as many as there are would end at
-        # another place each time, which a core cannot foresee.
-        for j in range(8):
-            aside[np.uint64(num_aside + j)] = codes[lowest_bit_or_0(left)]
-            left &= left - ONE
-        for j in range(8, num_left):
-            aside[np.uint64(num_aside + j)] = codes[lowest_bit_or_0(left)]
-            left &= left - ONE
-    return num_aside + num_left
-
-
-@njit(**inlined)
-def add_sums(codes, weights, t0, t1, t2, t3, t4, t5, t6, t7):
-    for j in range(0, GROUP, TURNS):
-        t0[codes[j]] += weights[j]
-        t1[codes[j + 1]] += weights[j + 1]
-        t2[codes[j + 2]] += weights[j + 2]
-        t3[codes[j + 3]] += weights[j + 3]
-        t4[codes[j + 4]] += weights[j + 4]
-        t5[codes[j + 5]] += weights[j + 5]
-        t6[codes[j + 6]] += weights[j + 6]
-        t7[codes[j + 7]] += weights[j + 7]
+EIGHT_CODES = {np.uint16: eight_codes, np.uint32: eight_wide_codes}
 
 
 @njit(**kernel_options)
@@ -238,14 +167,33 @@ def make_count(kernel: str, bool_labels: bool, code_type: Any) -> Any:
     """
     encode, mark_invalid = ENCODE[kernel]
     check = check_bool_labels if bool_labels else check_labels
+    eight = EIGHT_CODES[code_type]
+    together = can_compress(cpu_target.target_context)
+    add_filtered = make_add_filtered(together)
+
+    @njit(**inlined)
+    def add_each(codes, t0, t1, t2, t3, t4, t5, t6, t7):
+        one = np.uint32(1)
+        for j in range(0, GROUP, TURNS):
+            c0, c1, c2, c3, c4, c5, c6, c7 = eight(codes, j)
+            t0[c0] += one
+            t1[c1] += one
+            t2[c2] += one
+            t3[c3] += one
+            t4[c4] += one
+            t5[c5] += one
+            t6[c6] += one
+            t7[c7] += one
 
     @njit(**kernel_options)
-    def count(scores, labels, num_samples, num_values, edges, codes, tables, table, report):
+    def count(
+        scores, labels, num_samples, num_values, edges, codes, hot, nums, tables, table, report,
+    ):  # fmt: skip
         t0, t1, t2, t3, t4, t5, t6, t7 = turns(tables)
         aside, num_aside = codes[2:].reshape((NUM_ROWS - 2) * GROUP), 0
         num_rows, num_whole = len(scores), num_samples // GROUP
         num_pending, num_misses = 0, 0
-        hot, is_hot = (code_type(0), code_type(0), code_type(0), code_type(0)), False
+        is_hot, has_four = False, False
         has_others = False
         for number in range(num_rows + 1):
             if number < num_rows:
@@ -259,30 +207,39 @@ def make_count(kernel: str, bool_labels: bool, code_type: Any) -> Any:
                 continue
             before = codes[(number - 1) & 1]
             if number % WINDOW == 1:
-                hot, num_hot = find_hot(before, edges, code_type)
-                is_hot = num_hot > ENOUGH and num_misses < WINDOW // 2
+                in_two, in_four = find_hot(before, edges, hot, nums)
+                is_hot = in_four > ENOUGH and num_misses < WINDOW // 2
+                has_four = in_two < ENOUGH_IN_TWO
                 num_misses = 0
                 num_pending += WINDOW * GROUP
                 if num_pending > MAX_PENDING:
                     fold_counts(tables, edges, table)
                     num_pending = 0
-            if is_hot:
-                num = add_filtered(before, hot, aside, num_aside, t0, t1, t2, t3)
-                if num < 0:  # the data may have changed
-                    num_misses += 1
-                    hot, _ = find_hot(before, edges, code_type)
-                    num = add_filtered(before, hot, aside, num_aside, t0, t1, t2, t3)
-                if num >= 0:
-                    num_aside = num
-                    if num_aside >= GROUP:
-                        add_each(aside, t0, t1, t2, t3, t4, t5, t6, t7)
-                        num_aside -= GROUP
-                        for j in range(FEW_LEFT):
-                            aside[j] = aside[GROUP + j]
-                    continue
-            elif which_pass(before, 0, before[0], code_type(0)) == EVERY:
+            if which_pass(before, 0, before[0], code_type(0)) == EVERY:
                 t0[before[0]] += np.uint32(GROUP)
                 continue
+            if is_hot:
+                num = add_filtered(
+                    before, hot, has_four, aside, num_aside, t0, t1, t2, t3, t4, t5, t6, t7
+                )
+                if num < 0 or num - num_aside > FEW_LEFT:  # the data may have changed
+                    num_misses += 1
+                    if num < 0 or num_misses % SOME_MISSES == 0:
+                        in_two, _ = find_hot(before, edges, hot, nums)
+                        has_four = in_two < ENOUGH_IN_TWO
+                    if num < 0:
+                        num = add_filtered(
+                            before, hot, has_four, aside, num_aside, t0, t1, t2, t3, t4, t5, t6, t7
+                        )
+                if num >= 0:
+                    num_aside = num
+                    if num_aside >= QUEUE * GROUP:
+                        for turn in range(QUEUE - LAG):
+                            add_each(codes[2 + turn], t0, t1, t2, t3, t4, t5, t6, t7)
+                        num_aside -= (QUEUE - LAG) * GROUP
+                        for j in range((LAG + 1) * GROUP):
+                            aside[j] = aside[(QUEUE - LAG) * GROUP + j]
+                    continue
             add_each(before, t0, t1, t2, t3, t4, t5, t6, t7)
         for j in range(num_aside):
             t0[aside[j]] += np.uint32(1)
@@ -291,15 +248,30 @@ def make_count(kernel: str, bool_labels: bool, code_type: Any) -> Any:
         report[1] |= np.int64(has_others)
         fold_counts(tables, edges, table)
 
-    return kept(f"count-{kernel}{'-bool' * bool_labels}-{code_type.__name__}", count)
+    way = "-together" * together
+    return kept(f"count-{kernel}{'-bool' * bool_labels}-{code_type.__name__}{way}", count)
 
 
 @cache
-def make_weigh(kernel: str, bool_labels: bool, bool_weights: bool) -> Any:
+def make_weigh(kernel: str, bool_labels: bool, weight_dtype: Any, code_type: Any) -> Any:
     """Return the compiled pass that adds weights, of rows as above."""
     encode, mark_invalid = ENCODE[kernel]
     check = check_bool_labels if bool_labels else check_labels
-    read_row = read_bool_weights if bool_weights else read_weights
+    read_row = READ_WEIGHTS[weight_dtype]
+    eight = EIGHT_CODES[code_type]
+
+    @njit(**inlined)
+    def add_sums(codes, weights, t0, t1, t2, t3, t4, t5, t6, t7):
+        for j in range(0, GROUP, TURNS):
+            c0, c1, c2, c3, c4, c5, c6, c7 = eight(codes, j)
+            t0[c0] += weights[j]
+            t1[c1] += weights[j + 1]
+            t2[c2] += weights[j + 2]
+            t3[c3] += weights[j + 3]
+            t4[c4] += weights[j + 4]
+            t5[c5] += weights[j + 5]
+            t6[c6] += weights[j + 6]
+            t7[c7] += weights[j + 7]
 
     @njit(**kernel_options)
     def weigh(
@@ -340,4 +312,4 @@ def make_weigh(kernel: str, bool_labels: bool, bool_weights: bool) -> Any:
             merge_copies(tables, totals[0], totals[1])
         fold_sums(totals, edges, table)
 
-    return kept(f"weigh-{kernel}{'-bool' * bool_labels}{'-masked' * bool_weights}", weigh)
+    return kept(f"weigh-{kernel}{'-bool' * bool_labels}-{weight_dtype}-{code_type.__name__}", weigh)

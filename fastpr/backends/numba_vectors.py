@@ -145,6 +145,18 @@ def num_bits(typing: Any, bits: Any) -> Any:
 
 
 @intrinsic
+def four_codes(typing: Any, codes: Any, start: Any) -> Any:
+    """Return four numbers of 16 bits in one of 64, the first in its lowest bits."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        address = builder.gep(data, [args[1]])
+        return builder.load(builder.bitcast(address, ir.PointerType(_BITS)), align=2)
+
+    return types.uint64(codes, types.intp), codegen
+
+
+@intrinsic
 def which_odd(typing: Any, codes: Any) -> Any:
     """Return a bit for each of 64 integers that is odd."""
 
@@ -153,6 +165,47 @@ def which_odd(typing: Any, codes: Any) -> Any:
         return builder.bitcast(builder.trunc(vector, ir.VectorType(ir.IntType(1), LANES)), _BITS)
 
     return types.uint64(codes), codegen
+
+
+def can_compress(context: Any) -> bool:
+    """Return whether the CPU that is compiled for moves chosen 16-bit lanes together at once."""
+    return "+avx512vbmi2" in context.codegen().magic_tuple()[2].split(",")
+
+
+@intrinsic
+def compress(typing: Any, codes: Any, chosen: Any, to: Any, place: Any) -> Any:
+    """Write those of 64 codes that have a bit, from a place on; return where they end.
+
+    There must be room for 64. Only where `can_compress`.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        element = context.get_data_type(codes.dtype)
+        length = 512 // element.width
+        vector, mask = ir.VectorType(element, length), ir.VectorType(ir.IntType(1), length)
+        # In registers: to write what is chosen alone, some CPUs take a hundred cycles.
+        function = builder.module.declare_intrinsic(
+            f"llvm.x86.avx512.mask.compress.v{length}i{element.width}",
+            fnty=ir.FunctionType(vector, [vector, vector, mask]),
+        )
+        source = context.make_array(signature.args[0])(context, builder, args[0]).data
+        target = context.make_array(signature.args[2])(context, builder, args[2]).data
+        chosen, place = args[1], args[3]
+        pointer, bits_type = ir.PointerType(vector), ir.IntType(length)
+        for start in range(0, LANES, length):
+            address = builder.bitcast(builder.gep(source, [_BITS(start)]), pointer)
+            own = builder.trunc(builder.lshr(chosen, _BITS(start)), bits_type)
+            together = builder.call(function, [
+                builder.load(address, align=codes.dtype.bitwidth // 8),
+                ir.Constant(vector, None),
+                builder.bitcast(own, mask),
+            ])  # fmt: skip
+            address = builder.bitcast(builder.gep(target, [place]), pointer)
+            builder.store(together, address, align=codes.dtype.bitwidth // 8)
+            place = builder.add(place, builder.zext(builder.ctpop(own), _BITS))
+        return place
+
+    return types.int64(codes, types.uint64, to, types.int64), codegen
 
 
 @intrinsic
