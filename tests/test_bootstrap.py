@@ -319,6 +319,30 @@ def test_a_metric_that_is_not_a_number_is_refused(states, value):
         bootstrap(states, lambda _: value)
 
 
+# ---- what an interval is for ----
+
+
+def draw_group(rng):
+    """Return the state of a group whose scores and share of positives are its own."""
+    shift = rng.normal(scale=0.6)
+    num = rng.integers(20, 60)
+    labels = rng.random(num) < 1 / (1 + np.exp(1 - shift))
+    scores = 1 / (1 + np.exp(-rng.normal(size=num) - 1.2 * labels - shift))
+    return fastpr.PrecisionRecallAtEqualThresholds(21).update(labels, scores)
+
+
+@pytest.mark.parametrize("method", ["percentile", "bca"])
+def test_intervals_hold_the_value_of_all_groups_as_often_as_they_say(method):
+    rng = np.random.default_rng(3)
+    everything = draw_group(rng).merge(*(draw_group(rng) for _ in range(5000)))
+    value, num_held = everything.curve().auroc(), 0
+    for seed in range(100):
+        sample = [draw_group(rng) for _ in range(60)]
+        result = bootstrap(sample, "auroc", 200, seed=seed, method=method, confidence_level=0.9)
+        num_held += result.low <= value <= result.high
+    assert 0.8 < num_held / 100 < 0.97  # three standard deviations, and few groups
+
+
 # ---- the result ----
 
 

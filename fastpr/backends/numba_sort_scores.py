@@ -278,8 +278,6 @@ def sort_scores(
     num_buckets = partition.plan_buckets(counts, most, widest, bucket_of_cell, first_cells, starts)
     bucket_of_cell[~counts.any(axis=0)] = num_buckets
     starts = starts[: num_buckets + 1].copy()
-    if not starts[-1]:
-        raise _changed()
     bases = np.append(first_cells[:num_buckets], 0).astype(np.uint64) << np.uint64(shift)
     places = np.empty((num_parts, num_buckets + 1), np.int64)
     partition.plan_places(counts, bucket_of_cell, starts, places)
@@ -296,7 +294,8 @@ def sort_scores(
             places[part], records, _NO_WEIGHTS if own_weights is None else own_weights,
         )  # fmt: skip
 
-    run(write, num_parts)
+    if len(records):  # else all weights are 0
+        run(write, num_parts)
     if not np.array_equal(places[:, :-1], ends) or places[:, -1].any():
         raise _changed()
     return SortedScores(kind, records, own_weights, starts, bases[:-1] + np.uint64(origin), run)
