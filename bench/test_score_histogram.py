@@ -46,7 +46,7 @@ def test_score_histogram(row: ScoreRow, benchmark: Any, keep: Any, scale: Any) -
         checks = check_counts(count(), table)
         arrays = [array for array in (scores, labels, weights) if array is not None]
         found = measure(
-            benchmark, count, arrays, threads, scale.rounds(40 if row.asked else 25),
+            benchmark, count, arrays, threads, scale.rounds(80 if row.asked else 25),
             None if subject == AUTO else count_as_auto,
         )  # fmt: skip
     if found:

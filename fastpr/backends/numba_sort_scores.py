@@ -23,7 +23,8 @@ Array = NDArray[Any]
 Run = Callable[[Callable[[int], None], int], None]
 
 MANY = 1 << 16  # samples: for fewer, many cells would take longer than what they save
-CELL_BITS, FEW_CELL_BITS = 16, 8
+FEW_CELL_BITS, MOST_CELL_BITS = 8, 16
+LEAST_IN_CELL_BITS = 5  # 32 samples for each cell: of more cells, there are too many to look at
 LEAST_IN_BUCKET = 1 << 12
 NUM_TASKS = 64
 LARGE_BUCKET = walks.LARGE_COUNT
@@ -261,7 +262,11 @@ def sort_scores(
     if int(origin) <= highest or int(origin) + span >= lowest:
         return None
 
-    cell_bits = CELL_BITS if len(bits) > MANY else FEW_CELL_BITS
+    cell_bits = FEW_CELL_BITS
+    if len(bits) > MANY:
+        cell_bits = min(len(bits).bit_length() - LEAST_IN_CELL_BITS, MOST_CELL_BITS)
+        if kind is np.uint32 and not weighted:  # a cell has values that can be counted
+            cell_bits = max(cell_bits, span.bit_length() - sorting.DENSE_BITS)
     shift = max(span.bit_length() - cell_bits, 0)
     place = (origin, kind(span), np.uint64(shift))
     counts = np.zeros((num_parts, (span >> shift) + 1), np.uint32)
