@@ -15,7 +15,7 @@ from fastpr import parallel
 from fastpr._version import __version__
 from fastpr.backends.protocol import Backend
 
-# Best first: what "auto" tries in this order on host arrays. bench/run.py measured c up to 1.4
+# Best first: what "auto" tries in this order on host arrays. bench/run.py measured c up to 1.6
 # times as fast as numba; and c has nothing to compile in a new process. reference is the oracle
 # of the tests, about 100 times slower. The figures are in bench/results/.
 _MODULES = {

@@ -67,6 +67,8 @@ def precision_recall_curve(
         finite, or weights are negative, not finite or all 0.
     TypeError
         If a dtype cannot be read.
+    RuntimeError
+        If scores or weights are seen to change during the call; all functions here raise it.
 
     References
     ----------

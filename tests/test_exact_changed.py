@@ -117,3 +117,17 @@ def test_weights_that_become_zero_are_seen():
     scores = np.random.default_rng(0).random(NUM)
     assert changed_during(scores, np.ones(NUM), 1, clear).num_samples == 0
     assert changed_during(scores, np.ones(NUM), 2, clear) is None
+
+
+def test_samples_where_there_were_none_are_refused():
+    def move(scores, weights):
+        if weights is None:
+            scores[0] = 0.5  # it was in the first bucket, the one of the highest scores
+        else:
+            weights[1] = 1.0
+
+    scores = np.where(np.arange(NUM) % 2, 0.1, 0.9)
+    assert changed_during(scores.copy(), None, NUM_PASSES - 1, move) is None
+    scores[1], weights = 0.5, np.ones(NUM)
+    weights[1] = 0.0
+    assert changed_during(scores, weights, NUM_PASSES - 1, move) is None
