@@ -45,7 +45,7 @@ def save(report: dict[str, Any], path: Path) -> None:
 
 
 def load_all(folder: Path = RESULTS) -> dict[str, dict[str, Any]]:
-    """Return the reports of a folder by name; those of bench/gpu.py are of another kind."""
+    """Return the reports of a folder by name; those of bench/gpu/run.py are of another kind."""
     reports = {}
     for path in sorted(folder.glob("*.json")):
         if not path.name.startswith("gpu-"):

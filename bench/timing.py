@@ -107,9 +107,9 @@ def counting_with(subject: Subject, num_threads: int) -> Iterator[int]:
     fastpr.set_num_threads(threads)
     variant = None
     if subject.variant:
-        from fastpr.backends import c
+        from fastpr.backends.c import library as c
 
-        variant = c._variant
+        variant = c.variant_name()
         c.use_variant(subject.variant)
     try:
         yield threads

@@ -83,7 +83,7 @@ def _variants() -> tuple[Subject, ...]:
     """Return the variants of the C backend that this CPU runs, but for the slow one of tests."""
     if "c" not in fastpr.available_backends():
         return ()
-    from fastpr.backends import c
+    from fastpr.backends.c import library as c
 
     return tuple(Subject("c", variant) for variant in c.VARIANTS if variant != "rule")
 
@@ -223,7 +223,7 @@ def available(subject: Subject) -> str:
     if backend not in names:
         return f"the backend {backend} is not available"
     if subject.variant:
-        from fastpr.backends import c
+        from fastpr.backends.c import library as c
 
         if subject.variant not in c.VARIANTS:
             return f"this CPU or build has no variant {subject.variant} of the C backend"

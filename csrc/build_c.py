@@ -13,5 +13,5 @@ ffibuilder.set_source(
     '#include "fastpr.h"',
     include_dirs=["csrc"],
     sources=["csrc/variants.c", "csrc/variant_rule.c", "csrc/variant_baseline.c"],
-    depends=[f"csrc/{header.name}" for header in sorted(HERE.glob("*.h"))],
+    depends=[f"csrc/{header.relative_to(HERE)}" for header in sorted(HERE.rglob("*.h"))],
 )

@@ -3,8 +3,8 @@
 
 #if defined(__AVX2__) && defined(__FMA__) && defined(__GNUC__)
 
-#include "label_ranks.h"
-#include "score_histogram.h"
+#include "ranks/label_ranks.h"
+#include "histogram/score_histogram.h"
 
 static int is_supported(void)
 {

@@ -4,10 +4,10 @@
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) &&                      \
     defined(__AVX512VL__) && defined(__GNUC__)
 
-#include "avx512_histogram.h"
-#include "avx512_ranks.h"
-#include "label_ranks.h"
-#include "score_histogram.h"
+#include "histogram/avx512_histogram.h"
+#include "ranks/avx512_ranks.h"
+#include "ranks/label_ranks.h"
+#include "histogram/score_histogram.h"
 
 static int is_supported(void)
 {

@@ -1,6 +1,6 @@
 /* The kernels for every CPU of the architecture. */
-#include "label_ranks.h"
-#include "score_histogram.h"
+#include "ranks/label_ranks.h"
+#include "histogram/score_histogram.h"
 
 static int is_supported(void)
 {

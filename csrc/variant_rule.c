@@ -1,7 +1,7 @@
 /* The kernels as the rule says, sample by sample: the plain sibling of the fast ones, of
    the same signature. Not fast. */
 #include "fastpr.h"
-#include "rule_ranks.h"
+#include "ranks/rule_ranks.h"
 
 static int64_t read_label(const void *labels, int label_kind, int64_t index)
 {

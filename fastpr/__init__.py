@@ -4,56 +4,49 @@ Kernels count into small tables of integers; every ratio is computed once, on th
 float64. So all backends give the same results, and states merge by addition.
 """
 
-from fastpr import curve, exact
-from fastpr._version import __version__
-from fastpr.bootstrap import BootstrapResult, bootstrap
-from fastpr.curve import PrecisionRecallData
-from fastpr.curves import Curve
-from fastpr.dispatch import BackendUnavailable, available_backends, doctor
-from fastpr.estimates import Conventions, Estimate, OperatingPoint
-from fastpr.functional import precision_recall_at_equal_thresholds
-from fastpr.parallel import get_num_threads, set_num_threads
-from fastpr.ranking_functions import (
-    average_precision_at_k,
-    hit_rate_at_k,
-    ndcg_at_k,
-    precision_at_k,
-    recall_at_k,
-    reciprocal_rank_at_k,
-)
-from fastpr.ranking_labels import LabelRanks, label_ranks
-from fastpr.ranking_states import AveragePrecisionAtK, RankingData, RankingMetrics
-from fastpr.ranking_top_k import average_precision_at_top_k
-from fastpr.states import PrecisionRecallAtEqualThresholds
+# Names are loaded on first use, so that importing the package costs next to nothing;
+# __init__.pyi says the same to type checkers.
 
-__all__ = [
-    "AveragePrecisionAtK",
-    "BackendUnavailable",
-    "BootstrapResult",
-    "Conventions",
-    "Curve",
-    "Estimate",
-    "LabelRanks",
-    "OperatingPoint",
-    "PrecisionRecallAtEqualThresholds",
-    "PrecisionRecallData",
-    "RankingData",
-    "RankingMetrics",
-    "__version__",
-    "available_backends",
-    "average_precision_at_k",
-    "average_precision_at_top_k",
-    "bootstrap",
-    "curve",
-    "doctor",
-    "exact",
-    "get_num_threads",
-    "hit_rate_at_k",
-    "label_ranks",
-    "ndcg_at_k",
-    "precision_at_k",
-    "precision_recall_at_equal_thresholds",
-    "recall_at_k",
-    "reciprocal_rank_at_k",
-    "set_num_threads",
-]
+from importlib import import_module
+
+from fastpr._version import __version__
+from fastpr.backends.forks import loading
+
+_NAMES_OF = {
+    "backends.choose": ("BackendUnavailable", "available_backends", "doctor"),
+    "backends.parallel": ("get_num_threads", "set_num_threads"),
+    "counts.functions": ("precision_recall_at_equal_thresholds",),
+    "counts.state": ("PrecisionRecallAtEqualThresholds",),
+    "curves.curve": ("Curve",),
+    "curves.estimates": ("Conventions", "Estimate", "OperatingPoint"),
+    "curves.ratios": ("PrecisionRecallData",),
+    "ranking.cutoffs": ("RankingData", "RankingMetrics"),
+    "ranking.functions": (
+        "average_precision_at_k", "hit_rate_at_k", "ndcg_at_k", "precision_at_k",
+        "recall_at_k", "reciprocal_rank_at_k",
+    ),
+    "ranking.label_ranks": ("LabelRanks", "label_ranks"),
+    "ranking.state": ("AveragePrecisionAtK",),
+    "ranking.top_k": ("average_precision_at_top_k",),
+    "resampling.bootstrap": ("BootstrapResult", "bootstrap"),
+}  # fmt: skip
+_ROOM_OF = {name: room for room, names in _NAMES_OF.items() for name in names}
+__all__ = sorted(["__version__", "exact", *_ROOM_OF])  # noqa: PLE0605
+
+
+def __getattr__(name):
+    """Load a public name on first use."""
+    if name == "exact":
+        with loading:
+            return import_module("fastpr.exact")
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'fastpr' has no attribute {name!r}")
+    with loading:
+        value = getattr(import_module(f"fastpr.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    """Return the public names, and those of a module."""
+    return sorted({*globals(), *__all__})

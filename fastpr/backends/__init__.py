@@ -1,1 +1,1 @@
-"""The kernels, one module for each way to run them; `fastpr.dispatch` has their table."""
+"""The kernels, one module for each way to run them; `fastpr.backends.choose` has their table."""

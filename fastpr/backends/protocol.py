@@ -1,11 +1,73 @@
-"""What a module of this folder provides: the two kernels, and a few words about itself."""
+"""What a backend provides, and the blocks that it takes: nothing here knows of users or states."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class RowBlock(NamedTuple):
+    """Rows as kernels read them.
+
+    Attributes
+    ----------
+    scores : ndarray, shape (num_rows, num_classes), or one-dimensional
+        In the storage dtype of their kind, native and aligned. Rows are contiguous, any
+        multiple of the itemsize apart (0 and less too). Of sparse rows, the stored scores.
+    score_starts : ndarray of int64, shape (num_rows + 1,), or None
+        Where the scores of each sparse row begin, and the last end.
+    labels : ndarray of int32 or int64, one-dimensional
+        Contiguous class ids, repeated ones and those out of range too. Of sparse rows, the
+        position of a class among the stored scores of its row; for a class that is not
+        stored, the number of those plus its id; for what is no class, -1.
+    label_starts : ndarray of int64, shape (num_rows + 1,), or None
+        Where the labels of each row begin, and the last end; None if all rows have the same
+        number.
+    num_ids : int
+        Labels in [0, num_ids) are in range.
+    ids : ndarray of int32 or int64, one-dimensional, or None
+        The class of each stored score, ascending in each row.
+    """
+
+    scores: NDArray[Any]
+    score_starts: NDArray[np.int64] | None
+    labels: NDArray[Any]
+    label_starts: NDArray[np.int64] | None
+    num_ids: int
+    ids: NDArray[Any] | None
+
+
+class RankBlock(NamedTuple):
+    """The ranks of the labels of some rows.
+
+    Attributes
+    ----------
+    num_relevant : ndarray of int64, shape (num_rows,)
+        The number of distinct labels of each row.
+    starts : ndarray of int64, shape (num_rows,)
+        Where the entries of each row begin in the following, `num_relevant` of them.
+    ranks : ndarray of int32
+        Ascending in each row; k stands for "not in the top k".
+    labels : ndarray of int64 or None
+        The label of each rank.
+    num_above, num_equal : ndarray of int32 or None
+        The number of classes scored higher than each label, or k if it is k or more; and
+        then 0, else the number of classes of the same score, the label included.
+    """
+
+    num_relevant: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    ranks: NDArray[np.int32]
+    labels: NDArray[np.int64] | None
+    num_above: NDArray[np.int32] | None
+    num_equal: NDArray[np.int32] | None
+
+
+def bfloat16_values(bits: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the values of bfloat16 that are given as their bits."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 class Backend(Protocol):

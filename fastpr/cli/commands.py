@@ -13,19 +13,19 @@ from typing import Any, TypeVar
 import click
 
 import fastpr as library
+from fastpr.backends.choose import BACKEND_NAMES, choose_backend
 from fastpr.cli.display import progress_bar
-from fastpr.cli.errors import BadData
 from fastpr.cli.evaluate import Evaluation, Options, Positive, evaluate
+from fastpr.cli.evaluate_plot import check_plot, draw_report
+from fastpr.cli.evaluate_report import print_report, to_json
 from fastpr.cli.files import check_keys, check_outputs, deliver
-from fastpr.cli.plot import check_plot, draw_report
 from fastpr.cli.rank import RankOptions, rank
 from fastpr.cli.rank_input import RankFiles, RankInput
 from fastpr.cli.rank_report import print_ranking, ranking_to_json
-from fastpr.cli.report import print_report, to_json
-from fastpr.dispatch import BACKEND_NAMES, choose_backend
+from fastpr.curves.thresholds import MAX_NUM_THRESHOLDS
 from fastpr.io import Pairing, UnpairedFiles, UnreadableFile, pair_files
-from fastpr.rows import DENOMINATORS, EMPTY, TIES
-from fastpr.thresholds import MAX_NUM_THRESHOLDS
+from fastpr.io.errors import BadData
+from fastpr.ranking.options import DENOMINATORS, EMPTY, TIES
 
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 

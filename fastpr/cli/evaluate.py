@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastpr
-from fastpr.cli.errors import BadData
+from fastpr.curves.thresholds import MAX_NUM_THRESHOLDS
 from fastpr.io import read_labels, read_scores
-from fastpr.thresholds import MAX_NUM_THRESHOLDS
+from fastpr.io.errors import BadData
 
 Positive = int | Literal["nonzero"] | None
 _BINS = 20  # costs nothing, and bounds are so many times as narrow

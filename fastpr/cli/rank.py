@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 import fastpr
-from fastpr.cli.errors import BadData
 from fastpr.cli.rank_input import Piece, RankInput
+from fastpr.io.errors import BadData
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastpr.arrays import check_weight_values
-from fastpr.cli.errors import BadData
+from fastpr.arrays.host import check_weight_values
 from fastpr.io import LabelLists, read_array, read_class_labels, read_class_scores
-from fastpr.sparse import checked_starts
+from fastpr.io.errors import BadData
+from fastpr.ranking.rows.sparse import checked_starts
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

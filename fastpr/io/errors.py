@@ -33,3 +33,7 @@ class UnpairedFiles(Exception):  # noqa: N818 - a state of the folders
     why : str
         What is wrong, naming the files.
     """
+
+
+class BadData(Exception):  # noqa: N818 - a state of the data
+    """Scores, labels or weights that were read, but cannot be counted; the message names the file."""

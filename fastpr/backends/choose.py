@@ -1,0 +1,202 @@
+"""Which backend there is, and which one computes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import IO, Any
+
+import numpy as np
+
+from fastpr._version import __version__
+from fastpr.backends import forks, parallel
+from fastpr.backends.protocol import Backend
+
+# Best first: what "auto" tries in this order on host arrays. bench/run.py measured c up to 1.6
+# times as fast as numba; and c has nothing to compile in a new process. reference is the oracle
+# of the tests, about 100 times slower. The figures are in bench/results/.
+_MODULES = {
+    "c": "fastpr.backends.c",
+    "numba": "fastpr.backends.numba",
+    "reference": "fastpr.backends.reference",
+    "cuda": "fastpr.backends.cuda.blocks",
+}
+BACKEND_NAMES = tuple(_MODULES)
+# Reads the memory of devices. Arrays on the host it has to copy, so it gets these only by name.
+DEVICE_BACKEND = "cuda"
+_HOST_BACKENDS = tuple(name for name in BACKEND_NAMES if name != DEVICE_BACKEND)
+
+
+class BackendUnavailable(RuntimeError):  # noqa: N818 - a state of the machine, not a mistake
+    """A backend that was asked for by name cannot be used here; the message says why."""
+
+
+_loaded: dict[str, Backend] = {}
+_reasons: dict[str, str] = {}
+
+
+def _load(name: str) -> Backend:
+    """Import a backend once; raise ImportError if it cannot work here."""
+    if name in _loaded:
+        return _loaded[name]
+    if name not in _reasons:
+        try:
+            with forks.loading:
+                _loaded[name] = import_module(_MODULES[name])
+            return _loaded[name]
+        except ImportError as error:
+            _reasons[name] = str(error)
+    raise ImportError(_reasons[name])
+
+
+def available_backends() -> list[str]:
+    """Return the names of the backends that work here, the fastest first, and then "cuda".
+
+    Every backend is loaded to find out, so the first call can take a second, and initialises
+    CUDA where there is a GPU: a process that is going to fork, and to use CUDA in its children,
+    should not ask.
+
+    Returns
+    -------
+    list of str
+        A part of ``["c", "numba", "reference", "cuda"]``.
+
+    Examples
+    --------
+    >>> "reference" in available_backends()
+    True
+    """
+    names = []
+    for name in BACKEND_NAMES:
+        try:
+            _load(name)
+        except ImportError:
+            continue
+        names.append(name)
+    return names
+
+
+def check_backend(backend: str | None) -> str | None:
+    """Return `backend` if it is None, "auto" or a known name, else say what is known."""
+    if backend is None or (
+        isinstance(backend, str) and (backend == "auto" or backend in BACKEND_NAMES)
+    ):
+        return backend
+    raise ValueError(
+        f"backend must be one of {', '.join(map(repr, ('auto', *BACKEND_NAMES)))} or None, "
+        f"got {backend!r}"
+    )
+
+
+# os.environ encodes the name at each look, which is 5 % of a small update; what it looks into
+# does not.
+_encoded_name: Any = "FASTPR_BACKEND"
+_environment: Any = os.environ
+if hasattr(os.environ, "_data") and hasattr(os.environ, "encodekey"):
+    _encoded_name = os.environ.encodekey("FASTPR_BACKEND")
+    _environment = os.environ._data
+
+
+def named_backend(backend: str | None) -> str | None:
+    """Return the name in an argument or in FASTPR_BACKEND, or None if there is none.
+
+    Raises
+    ------
+    ValueError
+        If the name is not that of a backend.
+    """
+    name = backend
+    if name is None or check_backend(name) == "auto":
+        if _encoded_name not in _environment:
+            return None
+        name = os.environ.get("FASTPR_BACKEND") or "auto"
+        if name != "auto" and name not in BACKEND_NAMES:
+            raise ValueError(
+                f"the environment variable FASTPR_BACKEND must be one of "
+                f"{', '.join(('auto', *BACKEND_NAMES))}, got {name!r}"
+            )
+    return None if name == "auto" else name
+
+
+def choose_backend(backend: str | None = None) -> tuple[str, Backend]:
+    """Return the backend for host arrays: as named, by FASTPR_BACKEND, or the fastest here.
+
+    Parameters
+    ----------
+    backend : str, optional
+        A name; None or "auto" to leave the choice to the environment variable
+        FASTPR_BACKEND, and then to what is there. "cuda" is only chosen by name.
+
+    Returns
+    -------
+    tuple of (str, Backend)
+        The name and the module.
+
+    Raises
+    ------
+    BackendUnavailable
+        If a backend that was named does not work here. There is no falling back.
+    ValueError
+        If the name is not that of a backend.
+    """
+    name = named_backend(backend)
+    if name is not None:
+        try:
+            return name, _load(name)
+        except ImportError as error:
+            raise BackendUnavailable(
+                f"backend {name!r} is not available: {error} "
+                f"(available: {', '.join(available_backends())})"
+            ) from None
+    for candidate in _HOST_BACKENDS:
+        if candidate in _loaded:
+            return candidate, _loaded[candidate]
+        try:
+            return candidate, _load(candidate)
+        except ImportError:
+            continue
+    raise BackendUnavailable("no backend works here; fastpr.doctor() says why")
+
+
+def doctor(file: IO[str] | None = None) -> None:
+    """Print what is there, which backend arrays get, and why.
+
+    Initialises CUDA, where there is a GPU, to look for it.
+
+    Parameters
+    ----------
+    file : text file, optional
+        Where to print; standard output by default.
+    """
+    import platform
+
+    out = file if file is not None else sys.stdout
+    try:
+        threads = str(parallel.get_num_threads())
+    except ValueError as error:
+        threads = str(error)
+    lines = [
+        f"fastpr {__version__}, Python {platform.python_version()}, NumPy {np.__version__}, "
+        f"{platform.system()} {platform.machine()}",
+        f"threads: {threads} (FASTPR_NUM_THREADS="
+        f"{os.environ.get('FASTPR_NUM_THREADS', 'not set')})",
+        "backends for arrays on the host, the fastest first, and for those on a device:",
+    ]
+    available = available_backends()
+    for name in BACKEND_NAMES:
+        state = _loaded[name].describe() if name in available else f"not there: {_reasons[name]}"
+        lines.append(f"  {name:<10} {state}")
+    try:
+        chosen, _ = choose_backend()
+    except (BackendUnavailable, ValueError) as error:
+        lines.append(f"host arrays: no backend, because {error}")
+    else:
+        named = os.environ.get("FASTPR_BACKEND", "auto") not in ("", "auto")
+        reason = "FASTPR_BACKEND says so" if named else "the fastest that is there"
+        lines.append(f"host arrays: {chosen} ({reason})")
+    if DEVICE_BACKEND in available:
+        lines.append(f"device arrays: {DEVICE_BACKEND} (where they are)")
+    else:
+        lines.append("device arrays: no backend; copy them to the host")
+    print("\n".join(lines), file=out)

@@ -1,0 +1,1 @@
+"""Counting samples into bins, on a device."""

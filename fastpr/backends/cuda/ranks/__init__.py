@@ -1,0 +1,1 @@
+"""Counting the classes that come before labels, on a device."""

@@ -1,0 +1,1 @@
+"""Sorting scores, for exact curves."""

@@ -1,0 +1,1 @@
+"""Precision and recall at thresholds: samples become a table, a table a state."""

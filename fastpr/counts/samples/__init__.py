@@ -1,0 +1,1 @@
+"""Scores, labels and weights of an update; `read` is the gate."""

@@ -1,0 +1,36 @@
+"""The gate: what users pass becomes samples, on the host or on a device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastpr.arrays.device import is_cuda, on_device, place_of
+from fastpr.counts.samples.device import DeviceSamples
+from fastpr.counts.samples.host import Samples
+
+
+def read_samples(
+    labels: Any, predictions: Any, weights: Any, backend: str | None
+) -> Samples | DeviceSamples:
+    """Return what the user passed as samples, where they are.
+
+    Raises
+    ------
+    ValueError
+        If labels, predictions and weights are in different places, or a host backend is
+        named for arrays on a device; and as `fastpr.counts.samples.host.Samples`.
+    TypeError
+        If a dtype is not one of those that are read.
+    BackendUnavailable
+        If arrays are on a device, and no backend works there.
+    """
+    if type(labels) is np.ndarray and type(predictions) is np.ndarray and weights is None:
+        return Samples(labels, predictions, weights)
+    values = {"labels": labels, "predictions": predictions}
+    if weights is not None and is_cuda(place_of(weights)):  # a number can be on the host
+        values["weights"] = weights
+    if on_device(values, backend):
+        return DeviceSamples(labels, predictions, weights)
+    return Samples(labels, predictions, weights)

@@ -1,0 +1,1 @@
+"""Every number that follows from a table of counts; NumPy alone."""

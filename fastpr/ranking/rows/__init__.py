@@ -1,0 +1,1 @@
+"""Rows of scores and their labels; `read` is the gate."""

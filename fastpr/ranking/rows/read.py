@@ -1,0 +1,59 @@
+"""The gate: what users pass becomes rows of scores and labels, on the host or on a device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastpr.arrays.device import HOST, device_array, is_cuda, on_device, place_of
+from fastpr.arrays.host import weight_array
+from fastpr.ranking.rows.device import PAIR, DeviceRows
+from fastpr.ranking.rows.host import Rows
+
+# Types of what is on the host, of which nothing else has to be asked.
+_AT_HOME = (np.ndarray, list, int, float, type(None))
+
+
+def read_rows(
+    labels: Any, predictions: Any, weights: ArrayLike | None, backend: str | None
+) -> Rows | DeviceRows:
+    """Return the rows of one update, on the host or on the device that they are on.
+
+    Parameters
+    ----------
+    labels, predictions, weights
+        As the user passed them; see `fastpr.ranking.rows.host.Rows` and `DeviceRows`.
+    backend : str, optional
+        What was asked for.
+
+    Raises
+    ------
+    ValueError
+        If arrays are in different places, or a backend that was named does not read those of
+        a device; and as these classes do.
+    TypeError, BackendUnavailable
+        As these classes do.
+    """
+    if all(type(value) in _AT_HOME for value in (labels, predictions, weights)):
+        return Rows(labels, predictions, weights)
+    values = {"labels": labels}
+    if isinstance(labels, tuple) and len(labels) == 2 and any(map(_is_on_cuda, labels)):
+        values = dict(zip(PAIR, labels, strict=True))
+    values["predictions"] = predictions
+    if weights is not None and not (_is_on_cuda(predictions) and _is_host_scalar(weights)):
+        values["weights"] = weights
+    if not on_device(values, backend):
+        return Rows(labels, predictions, weights)
+    scores = device_array(predictions, "predictions")
+    assert scores is not None
+    return DeviceRows(labels, scores, weights)
+
+
+def _is_on_cuda(value: Any) -> bool:
+    return is_cuda(place_of(value))
+
+
+def _is_host_scalar(weights: ArrayLike) -> bool:
+    return place_of(weights) == HOST and weight_array(weights)[0].size <= 1

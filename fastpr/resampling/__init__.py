@@ -1,0 +1,1 @@
+"""Groups drawn again: confidence intervals of what was counted by group."""

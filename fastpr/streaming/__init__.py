@@ -1,0 +1,1 @@
+"""States that add up, wait for devices, are merged and are saved."""

@@ -1,0 +1,1 @@
+"""The PTX that numba-cuda compiles, run on the CPU."""
