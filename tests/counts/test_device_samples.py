@@ -301,15 +301,15 @@ class Tally:
 @pytest.fixture
 def tally(monkeypatch: pytest.MonkeyPatch) -> type[Tally]:
     """Tallies in the place of those that need kernels."""
-    import fastpr.backends
+    import fastpr.backends.cuda.histogram
 
-    modules = {
-        "cuda_device": SimpleNamespace(get=lambda ordinal: ordinal),
-        "cuda_tables": SimpleNamespace(ScoreTally=Tally),
-    }
-    for name, module in modules.items():
-        monkeypatch.setitem(sys.modules, f"fastpr.backends.{name}", module)
-        monkeypatch.setattr(fastpr.backends, name, module, raising=False)
+    device = SimpleNamespace(get=lambda ordinal: ordinal)
+    for room, name, module in (
+        (fastpr.backends.cuda, "device", device),
+        (fastpr.backends.cuda.histogram, "tally", SimpleNamespace(ScoreTally=Tally)),
+    ):
+        monkeypatch.setitem(sys.modules, f"{room.__name__}.{name}", module)
+        monkeypatch.setattr(room, name, module, raising=False)
     return Tally
 
 

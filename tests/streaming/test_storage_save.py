@@ -95,9 +95,10 @@ def test_a_failure_leaves_the_old_file_whole(
 @posix
 def test_a_write_that_the_system_cuts_short_leaves_the_old_file_whole(old: Path) -> None:
     done = run_script(
-        "import resource, sys, fastpr\n"
+        "import resource, sys\n"
+        "from fastpr import PrecisionRecallAtEqualThresholds as State\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
-        "fastpr.PrecisionRecallAtEqualThresholds(65537).save(sys.argv[1])\n",
+        "State(65537).save(sys.argv[1])\n",
         old,
     )
     assert done.returncode == 1
@@ -112,14 +113,15 @@ def test_a_process_killed_while_it_saves_leaves_one_whole_file(
 ) -> None:
     done = run_script(
         "import os, signal, sys, fastpr\n"
+        "state = fastpr.PrecisionRecallAtEqualThresholds(5)\n"
+        "state.update([0, 1, 1], [0.1, 0.5, 1.0])\n"
         "replace = os.replace\n"
         "def killed(source, target):\n"
         "    if sys.argv[2] == 'after':\n"
         "        replace(source, target)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
         "os.replace = killed\n"
-        "state = fastpr.PrecisionRecallAtEqualThresholds(5)\n"
-        "state.update([0, 1, 1], [0.1, 0.5, 1.0]).save(sys.argv[1])\n",
+        "state.save(sys.argv[1])\n",
         old,
         moment,
     )
@@ -212,10 +214,11 @@ def test_a_folder_that_cannot_be_written_to_is_an_error(old: Path) -> None:
     old.parent.chmod(0o500)
     try:
         done = run_script(
-            "import os, sys, fastpr\n"
+            "import os, sys\n"
+            "from fastpr import PrecisionRecallAtEqualThresholds as State\n"
             "if os.geteuid() == 0:\n"
             "    os.seteuid(65534)\n"
-            "fastpr.PrecisionRecallAtEqualThresholds(5).save(sys.argv[1])\n",
+            "State(5).save(sys.argv[1])\n",
             old,
         )
     finally:
