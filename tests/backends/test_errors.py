@@ -31,6 +31,12 @@ def text_of(expected: type[BaseException], call: Callable[[], object]) -> str:
     return str(caught.value)
 
 
+def forget(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    """Let a package be imported anew."""
+    for name in [name for name in sys.modules if f"{name}.".startswith(f"{package}.")]:
+        monkeypatch.delitem(sys.modules, name)
+
+
 @pytest.fixture
 def without(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Make backends look as if they could not be imported."""
@@ -42,7 +48,7 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(choose, "_reasons", {})
         for name in names:
             module = {"c": "fastpr._c", "numba": "numba"}[name]
-            monkeypatch.delitem(sys.modules, choose._MODULES[name], raising=False)
+            forget(monkeypatch, choose._MODULES[name])
             monkeypatch.setitem(sys.modules, module, None)
 
     return block
@@ -117,7 +123,7 @@ def test_a_variable_that_names_no_variant_is_an_error(
     if "c" not in AVAILABLE:
         return
     without()
-    monkeypatch.delitem(sys.modules, "fastpr.backends.c.library")
+    forget(monkeypatch, "fastpr.backends.c")
     monkeypatch.setenv("FASTPR_C_VARIANT", name)
     others = ", ".join(backend for backend in AVAILABLE if backend != "c")
     assert text_of(fastpr.BackendUnavailable, lambda: State(backend="c").update([1], [0.5])) == (

@@ -79,7 +79,7 @@ print(wait_for(child, 30))
 @forks
 def test_a_child_that_forked_has_helpers_of_its_own(tmp_path: Path) -> None:
     script = """
-from fastpr import parallel
+from fastpr.backends import parallel
 count()
 child = os.fork()
 if child == 0:

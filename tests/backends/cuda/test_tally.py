@@ -73,7 +73,7 @@ def update(device, kind, scores, labels, weights=None, weight_kind=None, **rest)
     if weights is not None:
         placed.append(put(device, weights, kept))
     return Update(
-        KINDS[kind].kernel, scores.shape, scores.size, *placed, weight_kind=weight_kind,
+        KINDS[kind].histogram, scores.shape, scores.size, *placed, weight_kind=weight_kind,
         owners=(kept,), **rest,
     )  # fmt: skip
 
@@ -84,7 +84,7 @@ def table_of(kind, scores, labels, num_thresholds, weights=None):
     if labels.dtype == bool:
         labels = labels.view(np.uint8)
     reference.score_histogram(
-        KINDS[kind].kernel, scores.ravel(), labels.ravel(),
+        KINDS[kind].histogram, scores.ravel(), labels.ravel(),
         None if weights is None else np.ascontiguousarray(weights.ravel()), thresholds, table,
         np.zeros(3, np.int64),
     )  # fmt: skip

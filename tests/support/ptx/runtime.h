@@ -12,7 +12,7 @@
 #include <string.h>
 #include <ucontext.h>
 
-#include "ptx_arithmetic.h"
+#include "arithmetic.h"
 
 /* of what is called from everywhere, so that gcc takes half the time */
 #define NOINLINE __attribute__((noinline))
