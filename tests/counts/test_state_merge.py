@@ -10,8 +10,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from compare import assert_close_sums
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tiers import examples
 
 import fastpr
 from fastpr import PrecisionRecallAtEqualThresholds as State
@@ -218,7 +219,7 @@ def merged_anyhow(data: st.DataObject, all_samples: list) -> State:
     return parts[0]
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.data())
 def test_counts_and_integer_weights_give_the_same_bytes_in_any_way(data: st.DataObject) -> None:
     all_samples = data.draw(samples(st.one_of(PLAIN, INTEGERS)))
@@ -226,7 +227,7 @@ def test_counts_and_integer_weights_give_the_same_bytes_in_any_way(data: st.Data
     assert merged_anyhow(data, all_samples).to_bytes() == expected.to_bytes()
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.data())
 def test_float_weights_agree_within_1e_12_with_exact_fractions(data: st.DataObject) -> None:
     all_samples = data.draw(samples(st.one_of(PLAIN, INTEGERS, FLOATS)))

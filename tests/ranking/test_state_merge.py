@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ranking_contract import BACKENDS, LABEL_WEIGHTS, LABELS, SCORES, STATES, WEIGHTS, bits, filled
+from tiers import examples
 
 import fastpr
 from fastpr import AveragePrecisionAtK, RankingMetrics
@@ -223,7 +224,7 @@ def merged_anyhow(new: New, data: st.DataObject, rows: list[Any], options: dict[
     return parts[0]
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(data=st.data())
 @pytest.mark.parametrize("kind", STATES)
 def test_any_way_gives_the_same_bytes(kind: str, data: st.DataObject) -> None:

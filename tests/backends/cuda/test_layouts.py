@@ -5,7 +5,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-pytest.importorskip("numba_cuda")
 from fastpr.backends.cuda.histogram.kernels import UNIT
 from fastpr.backends.cuda.histogram.layouts import Address, pieces, windows
 from fastpr.backends.cuda.histogram.weights import NARROW, WIDE, sums_of_limbs
