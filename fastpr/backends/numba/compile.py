@@ -28,7 +28,6 @@ import llvmlite
 import llvmlite.binding
 import numba
 import numpy as np
-import numpy.ma  # which Numba looks at when it is first called, and a fork would not wait for
 from numba.core.compiler_lock import global_compiler_lock
 from numpy.typing import NDArray
 
