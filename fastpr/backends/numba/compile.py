@@ -156,7 +156,7 @@ def _write(path: Path, payload: bytes) -> None:
 # who calls LLVM the second, be it only to throw away what was compiled.
 forks.wait_for(global_compiler_lock)
 with suppress(AttributeError):  # a private part of llvmlite
-    forks.wait_for(llvmlite.binding.ffi.lib._lock._lock)
+    forks.wait_for(llvmlite.binding.ffi.lib._lock)
 
 # The kernels that this process is compiling, and the locks that say so. Only changed while Numba's
 # compiler is locked, which a fork waits for: so no child holds such a lock without knowing.
