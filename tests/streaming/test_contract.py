@@ -104,7 +104,7 @@ def test_merge_is_commutative_and_associative(subject: Subject) -> None:
 def test_a_state_can_be_merged_into_itself(subject: Subject) -> None:
     for once, a, b, c in zip(*(subject.states() for _ in range(4)), strict=True):
         twice, alias = once + once, a
-        a += a  # noqa: PLW2901
+        a += a
         assert a is alias
         assert b.merge(b) is b
         assert a == b == twice == c + c

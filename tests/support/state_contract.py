@@ -11,12 +11,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import strategies as st
 from ranking_contract import LABELS, SCORES, STATES, WEIGHTS
 
 import fastpr
-from fastpr import AveragePrecisionAtK, PrecisionRecallAtEqualThresholds, RankingMetrics
+from fastpr import PrecisionRecallAtEqualThresholds
 
 BACKENDS = fastpr.available_backends()
 MAX_INT64 = 2**63 - 1
