@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import FOREVER
 
 import fastpr
 
@@ -15,7 +16,7 @@ BACKENDS = fastpr.available_backends()
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 
 PREAMBLE = """\
-import os, signal, sys, threading, time
+import faulthandler, os, signal, sys, threading
 import numpy as np
 import fastpr
 from fastpr import PrecisionRecallAtEqualThresholds as State
@@ -29,26 +30,24 @@ def count():
     data = State(3, backend=backend).update(labels, scores).compute()
     return data.tp.tolist(), data.tn.tolist()
 
-def wait_for(child, seconds):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.002)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "stuck"
+def wait_for(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+# What is stuck, on however slow a machine, says where, and ends.
+if hasattr(signal, "alarm"):
+    faulthandler.register(signal.SIGALRM, chain=True)
+    signal.alarm({forever} // 2)
+    os.register_at_fork(after_in_child=lambda: signal.alarm({forever} // 2))
 """
 
 
 def run_script(path: Path, script: str, backend: str, num_threads: int = 2) -> str:
     """Run a script in a process of its own; fail unless it ends well, and return its output."""
-    path.write_text(PREAMBLE.format(backend=backend) + script)
+    path.write_text(PREAMBLE.format(backend=backend, forever=FOREVER) + script)
     done = subprocess.run(
         [sys.executable, "-I", str(path)],
         env={**os.environ, "FASTPR_NUM_THREADS": str(num_threads)},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=FOREVER, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr, done.stderr
@@ -69,9 +68,9 @@ if child == 0:
     grandchild = os.fork()
     if grandchild == 0:
         os._exit(0 if count() == expected else 1)
-    os._exit(0 if right and wait_for(grandchild, 20) == 0 else 1)
+    os._exit(0 if right and wait_for(grandchild) == 0 else 1)
 assert count() == expected
-print(wait_for(child, 30))
+print(wait_for(child))
 """
     assert run_script(tmp_path / "script.py", script, backend, num_threads) == "0\n"
 
@@ -83,10 +82,10 @@ from fastpr.backends import parallel
 count()
 child = os.fork()
 if child == 0:
-    together = threading.Barrier(3, timeout=10)  # broken if fewer threads come
+    together = threading.Barrier(3)  # of three threads
     parallel.run(lambda index: together.wait(), 9, lambda part: None)
     os._exit(0)
-print(wait_for(child, 20))
+print(wait_for(child))
 """
     assert run_script(tmp_path / "script.py", script, BACKENDS[0], 3) == "0\n"
 
@@ -98,7 +97,7 @@ expected = count()
 child = os.fork()
 if child == 0:
     sys.exit(0 if count() == expected else 1)  # joins the threads it believes it has
-print(wait_for(child, 20))
+print(wait_for(child))
 """
     assert run_script(tmp_path / "script.py", script, BACKENDS[0]) == "0\n"
 
@@ -129,7 +128,7 @@ for _ in range(10):
         before = state.num_samples
         state.update(*one)
         os._exit(0 if state.num_samples == before + 1 else 1)
-    results.append(wait_for(child, 10))
+    results.append(wait_for(child))
     if results[-1] != 0:
         break
 stop.set()
@@ -140,28 +139,116 @@ print(set(results))
     assert run_script(tmp_path / "script.py", script, backend) == "{0}\n"
 
 
+FIRST_USES = {
+    "import": "fastpr.available_backends()",
+    "count": "count()",
+    "names": "[getattr(fastpr, name) for name in fastpr.__all__]",
+}
+
+
 @forks
+@pytest.mark.parametrize("first_use", FIRST_USES)
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_child_that_forked_while_another_thread_compiled_can_count(
-    tmp_path: Path, backend: str
+def test_a_child_that_forked_during_the_first_use_in_another_thread_can_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, first_use: str
 ) -> None:
-    script = """
-from fastpr.backends.choose import choose_backend
-choose_backend(backend)  # imported, not compiled
-thread = threading.Thread(target=count)
+    if first_use == "count":  # and compile
+        monkeypatch.setenv("FASTPR_NUMBA_CACHE_DIR", str(tmp_path / "kernels"))
+    script = f"""
+thread = threading.Thread(target=lambda: {FIRST_USES[first_use]})
+children = []
 thread.start()
-results = []
-for _ in range(4):
-    time.sleep(0.1)
+while thread.is_alive() and len(children) < 20:
     child = os.fork()
     if child == 0:
-        right = count() == count()
-        os._exit(0 if right else 1)
-    results.append(wait_for(child, 40))
+        os._exit(0 if count() == count() else 1)
+    children.append(child)
+    thread.join(0.01)
 thread.join()
-print(set(results))
+print(set(map(wait_for, children)) <= {{0}})
 """
-    assert run_script(tmp_path / "script.py", script, backend) == "{0}\n"
+    assert run_script(tmp_path / "script.py", script, backend) == "True\n"
+
+
+# Modules that are loaded where no fork would wait for them, as [name, where].
+FIND_UNLOCKED_IMPORTS = """
+import traceback
+from fastpr.backends import forks
+
+found = []
+
+def hook(event, arguments):
+    if event == "import" and threading.current_thread() is thread:
+        if not any(lock._is_owned() for lock in forks._locks):
+            found.append([arguments[0], traceback.format_stack()[-3:]])
+
+def use():
+    state = State(3, backend=backend).update(labels, scores)
+    state.update(labels[:9], scores[:9], weights=np.ones(9)).update([1, 0], [0.5, 0.2])
+    state.compute()
+    State.from_bytes(state.to_bytes())
+    rows = np.linspace(0, 1, 1_500_000, dtype=np.float32).reshape(300, 5000)
+    metrics = fastpr.RankingMetrics(3, backend=backend).update(np.zeros((300, 1), int), rows)
+    metrics.compute()
+    fastpr.average_precision_at_k([[1, 2]], np.ones((1, 5)), 3, backend=backend)
+    if "numba" in fastpr.available_backends():
+        fastpr.exact.roc_auc_score(labels, scores)
+
+thread = threading.Thread(target=use)
+sys.addaudithook(hook)
+thread.start()
+thread.join()
+print(*(line for name, where in found for line in (name, *where)), sep="\\n")
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_fork_waits_for_everything_that_another_thread_loads(
+    tmp_path: Path, backend: str
+) -> None:
+    assert run_script(tmp_path / "script.py", FIND_UNLOCKED_IMPORTS, backend) == "\n"
+
+
+@forks
+def test_a_fork_does_not_wait_for_a_thread_that_waits_for_the_fork(tmp_path: Path) -> None:
+    """Logging takes its lock before a fork, and a module that is being loaded may want it."""
+    script = """
+import logging
+from fastpr.backends import forks
+
+forks._LONGEST_WAIT = 1e6
+forking, loading = threading.Event(), threading.Event()
+
+def load():
+    with forks.loading:
+        loading.set()
+        forking.wait()
+        logging.getLogger("other")
+
+class Lock:  # says that the fork has begun to wait
+    def acquire(self, timeout):
+        return True
+    def release(self):
+        pass
+
+class First(Lock):
+    def acquire(self, timeout):
+        forking.set()
+        return forks.loading.acquire(timeout=timeout)
+    def release(self):
+        forks.loading.release()
+
+forks._locks.insert(0, First())
+thread = threading.Thread(target=load)
+thread.start()
+loading.wait()
+child = os.fork()
+if child == 0:
+    os._exit(0)
+thread.join()
+print(wait_for(child))
+"""
+    assert run_script(tmp_path / "script.py", script, BACKENDS[0]) == "0\n"
 
 
 @forks
@@ -184,7 +271,7 @@ for _ in range(10):
     child = os.fork()
     if child == 0:
         os._exit(0 if count() == expected else 1)
-    results.append(wait_for(child, 10))
+    results.append(wait_for(child))
 stop.set()
 for thread in threads:
     thread.join()

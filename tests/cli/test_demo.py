@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import FOREVER
 
 pytest.importorskip("click")
 pytest.importorskip("rich")
@@ -31,7 +32,7 @@ def fastpr(*arguments: object) -> str:
         [sys.executable, "-I", "-W", "error", "-m", "fastpr.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=FOREVER,
         check=True,
     )
     assert done.stderr == ""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import FOREVER
 from command_line import OLD, restart_random_numbers, run_process, save_pair
 
 
@@ -91,7 +92,7 @@ def test_a_reader_that_leaves_causes_no_noise(
         stdout=write,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=FOREVER,
     )
     os.close(write)
     assert done.returncode == 1

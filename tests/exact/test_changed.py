@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from waiting import FOREVER
 
 from fastpr.backends.numba.sort import scores as numba_sort_scores
 
@@ -97,7 +98,7 @@ def test_no_change_leads_out_of_an_array():
         },
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=FOREVER,
     )
     assert child.returncode == 0, child.stderr
     assert int(child.stdout.split()[0]) > 50, child.stdout

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from waiting import FOREVER
 
 from fastpr import PrecisionRecallAtEqualThresholds as State
 
@@ -38,7 +39,7 @@ def assert_untouched(old: Path) -> None:
 def run_script(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-I", "-c", script, *map(str, arguments)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=FOREVER, check=False,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from waiting import FOREVER
 
 pytest.importorskip("click")
 pytest.importorskip("rich")
@@ -49,7 +50,7 @@ def run_process(*arguments: object, status: int = 0, code: str = "") -> tuple[st
         [sys.executable, "-I", "-W", "error", *start, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=FOREVER,
     )
     assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr

@@ -300,7 +300,7 @@ def test_threads_update_one_state() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join()
     assert not errors, errors
     expected = State(NUM_THRESHOLDS)
     for _ in range(4 * 5 * 2):

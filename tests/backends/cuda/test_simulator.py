@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from waiting import FOREVER
 from backend_rows import IS_SIMULATED, ON_DEVICE
 
 FOLDER = Path(__file__).parents[2]
@@ -43,7 +44,7 @@ def run(name, report):
         "-k", TOO_LARGE, str(FOLDER / name),
     ]  # fmt: skip
     return subprocess.run(
-        command, env=environment, cwd=FOLDER.parent, capture_output=True, text=True, timeout=1200
+        command, env=environment, cwd=FOLDER.parent, capture_output=True, text=True, timeout=2 * FOREVER
     )
 
 
