@@ -12,10 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from waiting import FOREVER
 from compare import assert_same_data
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import FOREVER
 
 import fastpr
 from fastpr import PrecisionRecallAtEqualThresholds as State

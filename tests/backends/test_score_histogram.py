@@ -6,6 +6,7 @@ import pytest
 from backend_rows import IS_SIMULATED, using
 from cases import CASES, WEIGHTED_CASES
 from compare import assert_close_sums, assert_same_bits, assert_same_data
+from tiers import exhaustive
 
 import fastpr
 from fastpr.curves.ratios import precision_recall
@@ -91,6 +92,7 @@ def test_counts_carry_over_any_boundary(row, start, kernel):
 
 
 @pytest.mark.parametrize("backend", [b for b in fastpr.available_backends() if b != "reference"])
+@exhaustive
 def test_one_kernel_call_counts_past_2_to_the_32(backend):
     """All in one bin, so that 32-bit cells would wrap. Pages of zeros take no memory."""
     from fastpr.backends.choose import choose_backend
@@ -105,6 +107,7 @@ def test_one_kernel_call_counts_past_2_to_the_32(backend):
 
 @pytest.mark.parametrize("backend", [b for b in fastpr.available_backends() if b != "reference"])
 @pytest.mark.parametrize("num_thresholds", [201, 1000])
+@exhaustive
 def test_every_float32_in_0_1_is_in_its_bin(backend, num_thresholds):
     """All 2**30 of them, in order, so that a bin holds what lies between its thresholds."""
     bits = oracle.threshold_bits(num_thresholds, "float32").astype(np.int64)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from waiting import FOREVER
 from command_line import OLD, restart_random_numbers, run_process, save_pair
+from waiting import FOREVER
 
 
 @pytest.fixture(autouse=True)

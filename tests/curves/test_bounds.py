@@ -17,7 +17,7 @@ from curve_cases import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from tiers import examples
+from tiers import examples, exhaustive
 
 import fastpr
 from fastpr.curves.curve import Curve
@@ -113,6 +113,7 @@ def orders(num_groups):
                    itertools.product(range(num_groups), repeat=num_groups)})  # fmt: skip
 
 
+@exhaustive
 def test_all_labels_and_orders_of_a_few_samples_in_three_bins():
     """All that up to 3 + 3 + 2 samples can be: the bounds hold for each, and some attain them."""
     rng = np.random.default_rng(3)

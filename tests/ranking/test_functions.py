@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ranking_contract import BACKENDS, LABEL_WEIGHTS, LABELS, SCORES, WEIGHTS
+from tiers import exhaustive
 
 import fastpr
 from fastpr import AveragePrecisionAtK, RankingMetrics
@@ -283,6 +284,7 @@ def test_averages_out_of_place_are_refused() -> None:
 
 @pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "reference"])
 @pytest.mark.parametrize("how", ["function", "rows", "every cutoff", "ranks"])
+@exhaustive
 def test_nothing_of_the_size_of_the_scores_is_allocated(backend: str, how: str) -> None:
     random = np.random.default_rng(0)
     scores = random.random((16_000, 1000), np.float32)  # 64 MB

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from scipy import stats
+from tiers import exhaustive
 
 import fastpr
 from fastpr.resampling.bootstrap import METRICS, BootstrapResult, bootstrap
@@ -332,6 +333,7 @@ def draw_group(rng):
 
 
 @pytest.mark.parametrize("method", ["percentile", "bca"])
+@exhaustive
 def test_intervals_hold_the_value_of_all_groups_as_often_as_they_say(method):
     rng = np.random.default_rng(3)
     everything = draw_group(rng).merge(*(draw_group(rng) for _ in range(5000)))

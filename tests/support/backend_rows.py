@@ -31,7 +31,9 @@ ROWS = [row for name in BACKENDS for row in (_c_variants() if name == "c" else [
 # What the exhaustive tier alone runs: the text of the best variant, compiled for other CPUs,
 _RARE = set(_c_variants()[1:])
 # and kernels that Numba compiles for dtypes other than float32 and float64.
-_RARE_DTYPE = re.compile("(^|-)(sparse |long )?(b?float16|uint16|uint8|half|u16|u8)([ ,-]|$)")
+_RARE_DTYPE = re.compile(
+    "(^|-)((sparse )?(b?float16|uint16|uint8|half|u16|u8)|scores >.2)([ ,-]|$)"
+)
 
 
 def is_rare(item):

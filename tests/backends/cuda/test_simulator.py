@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from waiting import FOREVER
 from backend_rows import IS_SIMULATED, ON_DEVICE
+from waiting import FOREVER
 
 FOLDER = Path(__file__).parents[2]
 FILES = list(
@@ -44,8 +44,9 @@ def run(name, report):
         "-k", TOO_LARGE, str(FOLDER / name),
     ]  # fmt: skip
     return subprocess.run(
-        command, env=environment, cwd=FOLDER.parent, capture_output=True, text=True, timeout=2 * FOREVER
-    )
+        command, env=environment, cwd=FOLDER.parent, capture_output=True, text=True,
+        timeout=2 * FOREVER,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

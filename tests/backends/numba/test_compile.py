@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiers import exhaustive
 
 import fastpr
 
@@ -119,6 +120,7 @@ COUNT = (
 )
 
 
+@exhaustive
 def test_a_change_in_another_file_compiles_anew(place, tmp_path):
     package = tmp_path / "fastpr"
     shutil.copytree(
@@ -496,6 +498,7 @@ def test_who_waited_for_too_long_compiles(place, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@exhaustive
 def test_a_child_that_forked_reads_and_writes(place):
     program = (
         "import os, numpy as np, fastpr\n"
