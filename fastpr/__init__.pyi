@@ -5,7 +5,9 @@ from fastpr.backends.choose import available_backends as available_backends
 from fastpr.backends.choose import doctor as doctor
 from fastpr.backends.parallel import get_num_threads as get_num_threads
 from fastpr.backends.parallel import set_num_threads as set_num_threads
-from fastpr.counts.functions import precision_recall_at_equal_thresholds as precision_recall_at_equal_thresholds
+from fastpr.counts.functions import (
+    precision_recall_at_equal_thresholds as precision_recall_at_equal_thresholds,
+)
 from fastpr.counts.state import PrecisionRecallAtEqualThresholds as PrecisionRecallAtEqualThresholds
 from fastpr.curves.curve import Curve as Curve
 from fastpr.curves.estimates import Conventions as Conventions

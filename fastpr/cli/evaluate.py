@@ -201,4 +201,4 @@ def _finish(
 
 def _curve(state: fastpr.PrecisionRecallAtEqualThresholds) -> fastpr.Curve:
     """Return the curve of a state whose weights are 0 and 1: sums of such are counts."""
-    return state.curve()._replace_table(state._fine_table().astype(np.int64))
+    return state.curve().with_table(state.fine_table().astype(np.int64))

@@ -328,7 +328,7 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
             return Bins(2)  # 0 and 1 are values of every dtype
         return self._bins
 
-    def _fine_table(self) -> NDArray[Any]:
+    def fine_table(self) -> NDArray[Any]:
         """Return the counts by label and bin, of all bins; those of `curve`."""
         seen = self._read()
         return seen.table(self._bins_of(seen).num_bins(kind_of(seen.dtypes)))

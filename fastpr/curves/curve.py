@@ -218,7 +218,7 @@ class Curve(OperatingCurve):
         bins = checked_bins(table, edges, single, reported, float(upper), exact, lowest_scores)
         return cls(*bins, problem, check_conventions(conventions))
 
-    def _replace_table(self, table: Array) -> Curve:
+    def with_table(self, table: Array) -> Curve:
         """Return the curve of another table of the same bins, unchecked; int64 or float64."""
         return type(self)(np.array(table), *self._parts()[1:])
 
@@ -285,13 +285,13 @@ class Curve(OperatingCurve):
         if method not in AVERAGE_PRECISION_METHODS:
             names = ", ".join(AVERAGE_PRECISION_METHODS)
             raise ValueError(f"method must be one of {names}, got {method!r}")
-        fine = self._fine
+        fine = self.cuts
         if fine.positives == 0:
             return self._certain(self._conventions.average_precision)
         if method == "step":
-            return bounded(*step_area(fine), fine.slack, problem=self._problem)
+            return bounded(*step_area(fine), fine.slack, problem=self.problem)
         area = trapezoid_area(fine) if method == "trapezoid" else interpolated_area(fine)
-        return Estimate(area, problem=self._problem if self.is_exact else _STEP_ONLY)
+        return Estimate(area, problem=self.problem if self.is_exact else _STEP_ONLY)
 
     def auroc(self, max_fpr: float | None = None) -> Estimate:
         """Return the area under the ROC curve, its points joined by straight lines.
@@ -321,7 +321,7 @@ class Curve(OperatingCurve):
         limit = 1.0 if max_fpr is None else check_rate("max_fpr", max_fpr)
         if limit == 0:
             raise ValueError("max_fpr must be above 0")
-        fine = self._fine
+        fine = self.cuts
         if not self._has_both():
             return self._certain(self._conventions.auroc)
         value, down, up = roc_area(fine, limit)
@@ -333,7 +333,7 @@ class Curve(OperatingCurve):
             up * scale,
             fine.slack,
             (least, 1.0),
-            self._problem,
+            self.problem,
         )
 
     # ---- calibration ----
@@ -393,4 +393,4 @@ class Curve(OperatingCurve):
 
     def _certain(self, value: float) -> Estimate:
         """Return a value that holds whatever the order of the scores."""
-        return Estimate(value, problem=self._problem)
+        return Estimate(value, problem=self.problem)

@@ -209,6 +209,15 @@ class OperatingPoint(NamedTuple):
 NOWHERE = OperatingPoint(UNDEFINED, math.nan)
 
 
+def negated(point: OperatingPoint) -> OperatingPoint:
+    """Return the point of a metric that was maximised as its negative."""
+    value, threshold = point
+    if value != value:
+        return point
+    parts = (0.0 - value, 0.0 - value._high, 0.0 - value._low)
+    return OperatingPoint(Estimate(*parts, value.is_exact, value._problem), threshold)
+
+
 class Conventions(NamedTuple):
     """What is said where the definition gives 0/0, and which area is the average precision.
 
@@ -308,12 +317,10 @@ def check_conventions(conventions: str | Conventions) -> Conventions:
             )
         return conventions
     if not isinstance(conventions, str):
-        raise TypeError(
-            f"conventions must be a name or fastpr.curves.estimates.Conventions, got {conventions!r}"
-        )
+        raise TypeError(f"conventions must be a name or fastpr.Conventions, got {conventions!r}")
     if conventions not in CONVENTIONS:
         raise ValueError(
             f"conventions must be one of {', '.join(CONVENTIONS)} or "
-            f"fastpr.curves.estimates.Conventions, got {conventions!r}"
+            f"fastpr.Conventions, got {conventions!r}"
         )
     return CONVENTIONS[conventions]

@@ -187,14 +187,14 @@ def bootstrap(
 
     curve = (groups[0] + groups[1]).merge(*groups[2:]).curve()
     estimate = value_of(curve)
-    tables = GroupTables([state._fine_table() for state in groups])
+    tables = GroupTables([state.fine_table() for state in groups])
     size = batch or min(tables.num_rows_at_once, _MAX_BATCH)
 
     distribution = np.empty(num_resamples)
     for start in range(0, num_resamples, size):
         stop = min(start + size, num_resamples)
         sums = tables.resampled(_multiplicities(rng, stop - start, len(groups)))
-        distribution[start:stop] = [value_of(curve._replace_table(table)) for table in sums]
+        distribution[start:stop] = [value_of(curve.with_table(table)) for table in sums]
         if progress is not None:
             progress(stop)
 
@@ -202,7 +202,7 @@ def bootstrap(
     if method == "bca":
         for start in range(0, len(groups), size):
             sums = tables.without_each(start, min(start + size, len(groups)))
-            left_out += [value_of(curve._replace_table(table)) for table in sums]
+            left_out += [value_of(curve.with_table(table)) for table in sums]
 
     defined = distribution[np.isfinite(distribution)]
     if num_undefined := num_resamples - len(defined):

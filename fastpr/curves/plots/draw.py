@@ -129,7 +129,7 @@ def draw(
         _, ax = pyplot.subplots(figsize=(6, 5), layout="constrained")
     how = KINDS[kind]
     style = next_style(ax) | cbook.normalize_kwargs(line_options, lines.Line2D)
-    has_bounds = bounds and curve._problem is None
+    has_bounds = bounds and curve.problem is None
     task = Task(curve, ax, name, has_bounds, iso_f1, best, style)
     if not drawn_on(ax):
         ax.set(**how.axes)

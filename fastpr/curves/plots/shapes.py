@@ -142,9 +142,9 @@ def f_band(fine: FineCuts, upper: float) -> Band:
 
 def _at_least(curve: BinnedCounts, num_bins: int) -> NDArray[np.intp]:
     """Return the first bins that start at or above the edges of equal bins of score."""
-    low, high = curve._score_range
+    low, high = curve.score_range
     inner = low + (high - low) * (np.arange(1, num_bins) / num_bins)
-    return np.searchsorted(curve._edges, inner, "left")
+    return np.searchsorted(curve.edges, inner, "left")
 
 
 def _groups(curve: BinnedCounts, starts: NDArray[np.intp]) -> tuple[NDArray[np.intp], Array]:
@@ -152,10 +152,10 @@ def _groups(curve: BinnedCounts, starts: NDArray[np.intp]) -> tuple[NDArray[np.i
 
     What is equal to the highest possible score is in the last group, as in `numpy.histogram`.
     """
-    low, high = curve._score_range
-    starts = np.unique(np.append(0, starts[starts < len(curve._edges)]))
-    starts = starts[(curve._edges[starts] < high) | (starts == 0)]
-    return starts, np.append(np.clip(curve._edges[starts], low, high), high)
+    low, high = curve.score_range
+    starts = np.unique(np.append(0, starts[starts < len(curve.edges)]))
+    starts = starts[(curve.edges[starts] < high) | (starts == 0)]
+    return starts, np.append(np.clip(curve.edges[starts], low, high), high)
 
 
 class Reliability(NamedTuple):
@@ -196,9 +196,9 @@ def reliability(curve: BinnedCounts, num_bins: int) -> Reliability:
     ([0.1, 0.7], [0.35, 0.9], [0.2, 0.8])
     """
     starts, edges = _groups(curve, _at_least(curve, num_bins))
-    lowest = curve._lowest_scores
-    highest = np.where(curve._single, lowest, np.append(lowest[1:], curve._score_range[1]))
-    negatives, positives = curve._table.astype(np.float64)
+    lowest = curve.lowest_scores
+    highest = np.where(curve.single, lowest, np.append(lowest[1:], curve.score_range[1]))
+    negatives, positives = curve.table.astype(np.float64)
     samples = negatives + positives
     held = np.add.reduceat(samples, starts)
     some = held > 0
@@ -223,13 +223,13 @@ def histogram(curve: BinnedCounts, max_bins: int) -> tuple[Array, Array]:
     >>> counts.tolist(), edges.tolist()
     ([[4.0, 2.0], [0.0, 4.0]], [0.0, 0.5, 1.0])
     """
-    starts = np.searchsorted(curve._edges, curve.thresholds)
+    starts = np.searchsorted(curve.edges, curve.thresholds)
     if len(starts) > max_bins + 1:
-        low, high = curve._score_range
+        low, high = curve.score_range
         for num_bins in range(max_bins, max_bins // 4, -1):
             starts = _at_least(curve, num_bins)
             inner = low + (high - low) * (np.arange(1, num_bins) / num_bins)
-            if starts[-1] < len(curve._edges) and (curve._edges[starts] == inner).all():
+            if starts[-1] < len(curve.edges) and (curve.edges[starts] == inner).all():
                 break
     starts, edges = _groups(curve, starts)
-    return np.add.reduceat(curve._table.astype(np.float64), starts, axis=1), edges
+    return np.add.reduceat(curve.table.astype(np.float64), starts, axis=1), edges
