@@ -7,7 +7,6 @@ changes nothing in a result.
 
 from __future__ import annotations
 
-import operator
 import os
 import threading
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 from weakref import WeakSet
 
-import numpy as np
+from fastpr.backends.options import as_integer
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -91,14 +90,9 @@ def set_num_threads(num_threads: int | None) -> None:
     """
     global _num_threads
     if num_threads is not None:
-        try:
-            if isinstance(num_threads, (bool, np.bool_)):
-                raise TypeError
-            num_threads = operator.index(num_threads)
-        except TypeError:
-            raise TypeError(
-                f"num_threads must be an integer or None, got {num_threads!r}"
-            ) from None
+        given, num_threads = num_threads, as_integer(num_threads)
+        if num_threads is None:
+            raise TypeError(f"num_threads must be an integer or None, got {given!r}")
         if num_threads < 1:
             raise ValueError(f"num_threads must be at least 1, got {num_threads}")
     _num_threads = num_threads

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastpr.ranking.options import check_average
 from fastpr.ranking.row_sums import RowSums, ratios
-from fastpr.ranking.state import MAX_BYTES, RankingState
+from fastpr.ranking.state import RankingState
 from fastpr.ranking.values import (
     PROPENSITY_SCORED,
     check_options,
@@ -50,7 +50,7 @@ class RankingData(NamedTuple):
     psndcg: Floats | None
 
 
-class RankingMetrics(RankingState):
+class RankingMetrics(RankingState[RankingData]):
     """The metrics of rankings at every cut-off up to k, over a stream of batches of rows.
 
     One pass over the scores gives average precision, precision, recall, nDCG, reciprocal
@@ -183,10 +183,6 @@ class RankingMetrics(RankingState):
         quotients = ratios(totals[num_means::2], totals[num_means + 1 :: 2])
         return [*means, *quotients]
 
-    def result(self) -> RankingData:
-        """Return what `compute` returns, under the name that Keras gives it."""
-        return self.compute()
-
     def _described(self, seen: RowSums) -> tuple[list[str], list[str]]:
         options, totals = super()._described(seen)
         if self.label_weights is not None:
@@ -243,7 +239,7 @@ class RankingMetrics(RankingState):
         header = peek_header(start)
         sizes = [header.get(key) or 0 for key in ("k", "num_limbs", "num_label_weights")]
         if header.get("metric") != cls._METRIC or any(type(size) is not int for size in sizes):
-            return MAX_BYTES  # in which there is room to say what is wrong
+            return cls._MAX_BYTES  # in which there is room to say what is wrong
         k, num_limbs, num_label_weights = sizes
         num_sums = (len(_CUTOFF_METRICS) + 2 * len(PROPENSITY_SCORED)) * k
-        return MAX_BYTES + 8 * (num_sums * num_limbs + num_label_weights)
+        return cls._MAX_BYTES + 8 * (num_sums * num_limbs + num_label_weights)

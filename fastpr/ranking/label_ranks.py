@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.backends.protocol import RankBlock
-from fastpr.ranking import rank_host
 from fastpr.ranking.hits import spread
 from fastpr.ranking.metrics import tied_ranks
 from fastpr.ranking.options import check_k, check_ties
-from fastpr.ranking.rank_device import DeviceRanking
-from fastpr.ranking.rows.device import DeviceRows
+from fastpr.ranking.ranks import ranking_of
 from fastpr.ranking.rows.read import read_rows
 
 
@@ -103,20 +101,9 @@ def label_ranks(
     def finish(start: int, stop: int, block: RankBlock) -> list[NDArray[Any] | None]:
         return _compact(block, number, ties)
 
-    if isinstance(rows, DeviceRows):
-        ranking = DeviceRanking(rows, number, with_labels=True, with_ties=with_ties)
-        ranking.check()
-        ranking.finish(finish, parts.append)
-    else:
-        rank_host.label_ranks(
-            rows,
-            number,
-            with_labels=True,
-            with_ties=with_ties,
-            backend=backend,
-            finish=finish,
-            combine=parts.append,
-        )
+    ranking = ranking_of(rows, number, with_labels=True, with_ties=with_ties, backend=backend)
+    ranking.check()
+    ranking.finish(finish, parts.append)
     sizes, ranks, classes, above, equal = zip(_NO_RANKS, *parts, strict=True)
     indptr = np.append(0, np.concatenate(sizes).cumsum())
     return LabelRanks(

@@ -156,7 +156,7 @@ class DeviceRanking:
         Parameters
         ----------
         finish, combine
-            As for `fastpr.ranking.rank_host.label_ranks`.
+            As for `fastpr.ranking.rank_host.HostRanking.finish`.
         """
         started: deque[StartedPiece] = deque()
 

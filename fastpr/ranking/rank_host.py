@@ -33,17 +33,8 @@ _LONG_ROW = 1 << 20
 _PIECE_SCORES = 1 << 18
 
 
-def label_ranks(
-    rows: Rows,
-    k: int,
-    *,
-    with_labels: bool,
-    with_ties: bool,
-    backend: str | None,
-    finish: Callable[[int, int, RankBlock], Part],
-    combine: Callable[[Part], None],
-) -> None:
-    """Rank the labels of rows, in parallel if there are many scores.
+class HostRanking:
+    """The ranking of the rows of one update, on the host; as `fastpr.ranking.ranks.Ranking`.
 
     Parameters
     ----------
@@ -55,12 +46,44 @@ def label_ranks(
         Whether blocks have `labels`, and `num_above` and `num_equal`.
     backend : str, optional
         See `choose_backend`.
-    finish : callable
-        Takes the first row of a slice, the row after its last, and their ranks; returns a
-        part. Runs in several threads at once.
-    combine : callable
-        Takes the parts, in the order of rows. Never runs in two threads at once.
     """
+
+    def __init__(
+        self, rows: Rows, k: int, *, with_labels: bool, with_ties: bool, backend: str | None
+    ) -> None:
+        self._rows = rows
+        self._options = k, with_labels, with_ties
+        self._backend = backend
+
+    def check(self) -> NDArray[np.float64] | None:
+        """Return the weights of rows, if there are any; they were checked when they were read."""
+        return self._rows.weights
+
+    def finish(
+        self, finish: Callable[[int, int, RankBlock], Part], combine: Callable[[Part], None]
+    ) -> None:
+        """Rank the labels of rows, in parallel if there are many scores.
+
+        Parameters
+        ----------
+        finish : callable
+            Takes the first row of a slice, the row after its last, and their ranks; returns a
+            part. Runs in several threads at once.
+        combine : callable
+            Takes the parts, in the order of rows. Never runs in two threads at once.
+        """
+        _rank_all(self._rows, *self._options, self._backend, finish, combine)
+
+
+def _rank_all(
+    rows: Rows,
+    k: int,
+    with_labels: bool,
+    with_ties: bool,
+    backend: str | None,
+    finish: Callable[[int, int, RankBlock], Part],
+    combine: Callable[[Part], None],
+) -> None:
     _, module = choose_backend(backend)
     num_threads = parallel.get_num_threads()
     most = _SLICE_SCORES if rows.readable_in_place else _COPIED_SCORES

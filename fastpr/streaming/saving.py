@@ -18,6 +18,8 @@ State = TypeVar("State", bound="SavedState[Any]")
 class SavedState(Generic[Seen]):
     """A metric that can be saved: options, and what was seen, become a header and tables.
 
+    The one class that derives from it is `fastpr.streaming.state.StreamingState`.
+
     A metric says what is below; its constructor takes the options, and `use_locking`, `backend`
     and `name`, which are not saved in bytes and files.
     """
@@ -26,6 +28,8 @@ class SavedState(Generic[Seen]):
     # it is saved in the last of them.
     _METRIC: ClassVar[str]
     _HEADER_KEYS: ClassVar[Mapping[int, frozenset[str]]]
+    # A longer file is something else.
+    _MAX_BYTES: ClassVar[int]
     name: str | None
     _use_locking: bool
     _backend: str | None
@@ -56,7 +60,7 @@ class SavedState(Generic[Seen]):
     @classmethod
     def _max_bytes(cls, start: bytes) -> int:
         """Return how long a saved state that begins in this way can be at most."""
-        raise NotImplementedError
+        return cls._MAX_BYTES
 
     def _read(self) -> Seen:
         """Return all that was seen."""

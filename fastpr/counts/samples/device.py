@@ -64,6 +64,8 @@ class DeviceSamples:
         To be kept alive until the samples are counted.
     """
 
+    is_on_device = True
+
     __slots__ = (
         "device", "given_labels", "given_weights", "kernel", "kind", "labels", "num_samples",
         "other_streams", "owners", "scalar_weight", "scores", "shape", "stream", "weight_kind",

@@ -93,6 +93,8 @@ class Samples:
         What the counts are to be multiplied by.
     """
 
+    is_on_device = False
+
     __slots__ = (
         "_given_labels", "_labels", "_lead", "_row", "_rows", "_scores", "_weights",
         "_weights_are_bfloat16", "_weights_to_float64", "has_weight_array", "kernel", "kind",

@@ -101,6 +101,8 @@ class DeviceRows:
         If a dtype is not one of those above.
     """
 
+    is_on_device = True
+
     def __init__(self, labels: Any, scores: DeviceArray, weights: ArrayLike | None = None):
         kind = check_kind(scores.dtype, scores.is_bfloat16)
         assert kind.ranks is not None

@@ -87,6 +87,8 @@ class Rows:
         If an array is not in host memory.
     """
 
+    is_on_device = False
+
     def __init__(self, labels: Any, predictions: Any, weights: ArrayLike | None = None):
         self._dense: RowArray
         self._sparse: SparseRows

@@ -156,7 +156,9 @@ def test_sources_that_changed_since_they_were_loaded_are_not_kept(place, monkeyp
 
 
 def test_without_sources_nothing_is_kept(place, monkeypatch, tmp_path):
-    monkeypatch.setattr(numba_cache, "__file__", str(tmp_path / "archive.zip" / "numba" / "compile.py"))
+    monkeypatch.setattr(
+        numba_cache, "__file__", str(tmp_path / "archive.zip" / "numba" / "compile.py")
+    )
     assert hash_sources() is None
     monkeypatch.setattr(numba_cache, "_SOURCES", None)
     assert not is_loaded(make())
