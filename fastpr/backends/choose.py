@@ -11,7 +11,7 @@ import numpy as np
 
 from fastpr._version import __version__
 from fastpr.backends import forks, parallel
-from fastpr.backends.protocol import Backend
+from fastpr.backends.protocol import Backend, Sorter
 
 # Best first: what "auto" tries in this order on host arrays. bench/run.py measured c up to 1.6
 # times as fast as numba; and c has nothing to compile in a new process. reference is the oracle
@@ -23,6 +23,11 @@ _MODULES = {
     "cuda": "fastpr.backends.cuda.blocks",
 }
 BACKEND_NAMES = tuple(_MODULES)
+# Those that sort scores, for exact curves; best first.
+_SORTERS = {
+    "numba": "fastpr.backends.numba.sort.scores",
+    "reference": "fastpr.backends.reference.sort",
+}
 # Reads the memory of devices. Arrays on the host it has to copy, so it gets these only by name.
 DEVICE_BACKEND = "cuda"
 _HOST_BACKENDS = tuple(name for name in BACKEND_NAMES if name != DEVICE_BACKEND)
@@ -159,6 +164,40 @@ def choose_backend(backend: str | None = None) -> tuple[str, Backend]:
     raise BackendUnavailable("no backend works here; fastpr.doctor() says why")
 
 
+def choose_sorter(backend: str | None = None) -> tuple[str, Sorter]:
+    """Return what sorts scores on the host: as named, by FASTPR_BACKEND, or the fastest here.
+
+    Returns
+    -------
+    tuple of (str, Sorter)
+        The name of the backend, and the module.
+
+    Raises
+    ------
+    BackendUnavailable
+        If a backend that was named does not sort, or does not work here.
+    ValueError
+        If the name is not that of a backend.
+    """
+    name = named_backend(backend)
+    if name is not None and name not in _SORTERS:
+        source = "" if name == backend else " (FASTPR_BACKEND names it)"
+        raise BackendUnavailable(
+            f"backend {name!r} does not sort scores, as exact curves need it{source}; pass "
+            f"backend={' or '.join(map(repr, _SORTERS))}"
+        )
+    for candidate in _SORTERS if name is None else [name]:
+        try:
+            _load(candidate)
+        except ImportError:
+            continue
+        with forks.loading:
+            sorter: Sorter = import_module(_SORTERS[candidate])
+        return candidate, sorter
+    choose_backend(name)  # which says why
+    raise BackendUnavailable("no backend that sorts works here; fastpr.doctor() says why")
+
+
 def doctor(file: IO[str] | None = None) -> None:
     """Print what is there, which backend arrays get, and why.
 
@@ -195,6 +234,10 @@ def doctor(file: IO[str] | None = None) -> None:
         named = os.environ.get("FASTPR_BACKEND", "auto") not in ("", "auto")
         reason = "FASTPR_BACKEND says so" if named else "the fastest that is there"
         lines.append(f"host arrays: {chosen} ({reason})")
+    try:
+        lines.append(f"exact curves: {choose_sorter()[0]} (of those that sort)")
+    except (BackendUnavailable, ValueError) as error:
+        lines.append(f"exact curves: no backend, because {error}")
     if DEVICE_BACKEND in available:
         lines.append(f"device arrays: {DEVICE_BACKEND} (where they are)")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -188,3 +189,127 @@ class Backend(Protocol):
         num_above, num_equal : ndarray of int64, shape (num_labels,), optional
             Added to, both or none: the classes scored higher, and equal.
         """
+
+
+# ---- sorting, which exact curves take ----
+
+# Does the work of a number of parts, on threads or not.
+Run = Callable[[Callable[[int], None], int], None]
+
+
+class Areas(NamedTuple):
+    """What the area under the curve of the rates is made of.
+
+    Attributes
+    ----------
+    lost : int or float
+        Twice the pairs of a positive and a higher negative, and those of the same score.
+    num_negatives, num_positives : int or float
+        Counts, or sums of weights.
+    """
+
+    lost: int | float
+    num_negatives: int | float
+    num_positives: int | float
+
+
+class Counts(NamedTuple):
+    """The counts at each distinct score, which is a threshold.
+
+    Attributes
+    ----------
+    tps, fps : ndarray of float64, shape (num_groups + 1,)
+        Positives and negatives at or above it.
+    thresholds : ndarray of float, shape (num_groups + 1,)
+        The score.
+    """
+
+    tps: NDArray[np.float64]
+    fps: NDArray[np.float64]
+    thresholds: NDArray[Any]
+
+
+class SortedSamples(Protocol):
+    """Samples in descending order of their scores, and what follows from the order.
+
+    Attributes
+    ----------
+    num_samples : int
+        Those of a weight that is not 0.
+    """
+
+    num_samples: int
+
+    def precision(self) -> tuple[float, float]:
+        """Return the sum over all positives of the precision at their score; and their number."""
+
+    def areas(self) -> Areas:
+        """Return what the area under the curve of the rates is made of, of counts exactly."""
+
+    def counts(self, dtype: Any, ascending: bool) -> Counts:
+        """Return the counts at each score, with one more place for a point without one.
+
+        Parameters
+        ----------
+        dtype : numpy.dtype
+            Of the thresholds, float32 or float64.
+        ascending : bool
+            Whether the lowest score comes first, and the place is the last one; or else the
+            highest, and the place is the first one.
+        """
+
+
+class Sorter(Protocol):
+    """What a backend that sorts scores provides in its ``sort``."""
+
+    def sort_scores(
+        self,
+        scores: NDArray[Any],
+        labels: NDArray[np.uint8],
+        weights: NDArray[Any] | None,
+        run: Run,
+        num_parts: int,
+    ) -> SortedSamples | None:
+        """Sort samples by their scores, the highest first; None if a score is not finite.
+
+        Parameters
+        ----------
+        scores : ndarray of float32 or float64, shape (n,), n > 0
+            Contiguous. -0.0 is 0.0.
+        labels : ndarray of uint8, shape (n,)
+            Contiguous; 0 is a negative, anything else a positive.
+        weights : ndarray of float32 or float64, shape (n,), optional
+            Contiguous; finite and not negative. Samples of weight 0 are left out.
+        run : callable
+            Does the work of a number of parts.
+        num_parts : int
+            How many parts the input is read in.
+        """
+
+    def keep_points(
+        self, counts: Counts, first: int, last: int, corners_only: bool, run: Run, num_parts: int
+    ) -> Counts:
+        """Return the points of a curve that are drawn, and room for the one without a threshold.
+
+        Parameters
+        ----------
+        counts : Counts
+            Of `SortedSamples.counts`.
+        first, last : int
+            The first point and the last one, which are kept.
+        corners_only : bool
+            Whether only corners of the curve of the rates are kept, or the ends of the lines on
+            which the recall does not change.
+        run, num_parts
+            As for `sort_scores`.
+        """
+
+    def to_precision_and_recall(
+        self, counts: Counts, num_positives: float, run: Run, num: int
+    ) -> None:
+        """Make recall of true positives (1 without any) and precision of false ones, in place."""
+
+    def to_rates(
+        self, counts: Counts, num_positives: float, num_negatives: float, run: Run, num: int
+    ) -> None:
+        """Make rates of counts, in place; NaN where there is nothing to count."""

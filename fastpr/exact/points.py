@@ -1,6 +1,6 @@
 """The curves and scores of two classes, and the averages of several: what `fastpr.exact` returns.
 
-`fastpr.backends.numba.sort.scores` has the order of the scores, and what follows from it.
+A sorter of `fastpr.backends` has the order of the scores, and what follows from it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastpr.arrays.host import Array
 from fastpr.backends import parallel
+from fastpr.backends.protocol import SortedSamples, Sorter
 from fastpr.exact.inputs import (
     Scores,
     check_lengths,
@@ -50,11 +51,9 @@ def _num_parts(num: int) -> int:
     return min(2 * parallel.get_num_threads(), _MOST_PARTS)
 
 
-def _sort(flags: Flags, scores: Array, weights: Array | None) -> Any:
-    from fastpr.backends.numba.sort.scores import sort_scores
-
+def _sort(sorter: Sorter, flags: Flags, scores: Array, weights: Array | None) -> SortedSamples:
     check_lengths(flags, scores)
-    ordered = sort_scores(scores, flags, weights, in_parallel, _num_parts(len(scores)))
+    ordered = sorter.sort_scores(scores, flags, weights, in_parallel, _num_parts(len(scores)))
     if ordered is None:
         raise not_finite(scores)
     if not ordered.num_samples:
@@ -62,9 +61,11 @@ def _sort(flags: Flags, scores: Array, weights: Array | None) -> Any:
     return ordered
 
 
-def average_precision(flags: Flags, scores: Array, weights: Array | None) -> float:
+def average_precision(
+    flags: Flags, scores: Array, weights: Array | None, *, sorter: Sorter
+) -> float:
     """Return the mean precision at the scores of positives; 0.0, and a warning, without any."""
-    total, num_positives = _sort(flags, scores, weights).precision()
+    total, num_positives = _sort(sorter, flags, scores, weights).precision()
     if num_positives == 0:
         _warn_of_no_positives()
         return 0.0
@@ -72,22 +73,27 @@ def average_precision(flags: Flags, scores: Array, weights: Array | None) -> flo
 
 
 def area_under_rates(
-    flags: Flags, scores: Array, weights: Array | None, max_fpr: float | None = None
+    flags: Flags,
+    scores: Array,
+    weights: Array | None,
+    *,
+    max_fpr: float | None = None,
+    sorter: Sorter,
 ) -> float:
     """Return the area under the ROC curve, or a standardised part; NaN without one class."""
-    ordered = _sort(flags, scores, weights)
+    ordered = _sort(sorter, flags, scores, weights)
     lost, num_negatives, num_positives = ordered.areas()
     if not (num_negatives > 0 and num_positives > 0):
         warnings.warn(
             "Only one class is present in y_true, so the area under the ROC curve is not defined",
             UndefinedMetricWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
         return math.nan
     if max_fpr is None or max_fpr == 1:
         pairs = 2 * num_negatives * num_positives
         return max(0.0, float((pairs - lost) / pairs))  # of weights, it may round below
-    fpr, tpr, _ = _rates(ordered, np.dtype(np.float64), True)
+    fpr, tpr, _ = _rates(sorter, ordered, np.dtype(np.float64), True)
     return partial_area(fpr, tpr, max_fpr)
 
 
@@ -103,33 +109,36 @@ def partial_area(fpr: Array, tpr: Array, max_fpr: float) -> float:
 
 
 def precision_recall_points(
-    flags: Flags, scores: Array, weights: Array | None, drop_intermediate: bool
+    flags: Flags,
+    scores: Array,
+    weights: Array | None,
+    drop_intermediate: bool,
+    sorter: Sorter,
 ) -> Points:
     """Return precision, recall and thresholds, the lowest first."""
-    from fastpr.backends.numba.sort.scores import keep_points, to_ratios
-    from fastpr.backends.numba.sort.walks import to_precision_and_recall
-
-    counts = _sort(flags, scores, weights).counts(scores.dtype, ascending=True)
+    counts = _sort(sorter, flags, scores, weights).counts(scores.dtype, ascending=True)
     num = len(counts.tps) - 1
     if drop_intermediate and num > 2:
-        counts = keep_points(counts, 0, num - 1, False, in_parallel, _num_parts(num))
+        counts = sorter.keep_points(counts, 0, num - 1, False, in_parallel, _num_parts(num))
     num_positives = float(counts.tps[0])
     if num_positives == 0:
         _warn_of_no_positives()
-    to_ratios(
-        to_precision_and_recall, counts, (num_positives,), in_parallel, _num_parts(len(counts.tps))
-    )
+    sorter.to_precision_and_recall(counts, num_positives, in_parallel, _num_parts(len(counts.tps)))
     recall, precision, thresholds = counts
     precision[-1], recall[-1] = 1.0, 0.0  # where nothing is predicted
     return precision, recall, thresholds[:-1]
 
 
 def rate_points(
-    flags: Flags, scores: Array, weights: Array | None, drop_intermediate: bool
+    flags: Flags,
+    scores: Array,
+    weights: Array | None,
+    drop_intermediate: bool,
+    sorter: Sorter,
 ) -> Points:
     """Return false positive rates, true positive rates and thresholds, the highest first."""
-    ordered = _sort(flags, scores, weights)
-    fpr, tpr, thresholds = _rates(ordered, np.dtype(np.float64), drop_intermediate)
+    ordered = _sort(sorter, flags, scores, weights)
+    fpr, tpr, thresholds = _rates(sorter, ordered, np.dtype(np.float64), drop_intermediate)
     for rates, name in ((fpr, "negative"), (tpr, "positive")):
         if math.isnan(rates[-1]):
             warnings.warn(
@@ -140,18 +149,17 @@ def rate_points(
     return fpr, tpr, thresholds
 
 
-def _rates(ordered: Any, dtype: np.dtype[Any], drop_intermediate: bool) -> Points:
-    from fastpr.backends.numba.sort.scores import keep_points, to_ratios
-    from fastpr.backends.numba.sort.walks import to_rates
-
+def _rates(
+    sorter: Sorter, ordered: SortedSamples, dtype: np.dtype[Any], drop_intermediate: bool
+) -> Points:
     counts = ordered.counts(dtype, ascending=False)
     num = len(counts.tps) - 1
     if drop_intermediate and num > 2:
-        counts = keep_points(counts, 1, num, True, in_parallel, _num_parts(num))
+        counts = sorter.keep_points(counts, 1, num, True, in_parallel, _num_parts(num))
     counts.tps[0] = counts.fps[0] = 0.0  # where nothing is predicted
     counts.thresholds[0] = np.inf
     totals = float(counts.tps[-1]), float(counts.fps[-1])
-    to_ratios(to_rates, counts, totals, in_parallel, _num_parts(num))
+    sorter.to_rates(counts, *totals, in_parallel, _num_parts(num))
     return counts.fps, counts.tps, counts.thresholds
 
 
