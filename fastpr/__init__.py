@@ -13,7 +13,8 @@ from fastpr._version import __version__
 from fastpr.backends.forks import loading
 
 _NAMES_OF = {
-    "backends.choose": ("BackendUnavailable", "available_backends", "doctor"),
+    "backends.choose": ("BackendUnavailable", "available_backends"),
+    "backends.doctor": ("doctor",),
     "backends.parallel": ("get_num_threads", "set_num_threads"),
     "counts.functions": ("precision_recall_at_equal_thresholds",),
     "counts.state": ("PrecisionRecallAtEqualThresholds",),

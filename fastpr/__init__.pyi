@@ -2,7 +2,7 @@ from fastpr import exact as exact
 from fastpr._version import __version__ as __version__
 from fastpr.backends.choose import BackendUnavailable as BackendUnavailable
 from fastpr.backends.choose import available_backends as available_backends
-from fastpr.backends.choose import doctor as doctor
+from fastpr.backends.doctor import doctor as doctor
 from fastpr.backends.parallel import get_num_threads as get_num_threads
 from fastpr.backends.parallel import set_num_threads as set_num_threads
 from fastpr.counts.functions import (

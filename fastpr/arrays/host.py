@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastpr.arrays.device import HOST, place_of
+from fastpr.arrays.places import HOST, place_of
 from fastpr.backends.choose import BackendUnavailable
 from fastpr.backends.protocol import bfloat16_values
 

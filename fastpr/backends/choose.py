@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from importlib import import_module
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
-
-from fastpr._version import __version__
-from fastpr.backends import forks, parallel
+from fastpr.backends import forks
 from fastpr.backends.protocol import Backend, Sorter
 
 # Best first: what "auto" tries in this order on host arrays. bench/run.py measured c up to 1.6
@@ -80,6 +76,15 @@ def available_backends() -> list[str]:
             continue
         names.append(name)
     return names
+
+
+def described_backends() -> dict[str, str]:
+    """Return what each backend says of itself, or why it is not there."""
+    available = available_backends()
+    return {
+        name: _loaded[name].describe() if name in available else f"not there: {_reasons[name]}"
+        for name in BACKEND_NAMES
+    }
 
 
 def check_backend(backend: str | None) -> str | None:
@@ -196,50 +201,3 @@ def choose_sorter(backend: str | None = None) -> tuple[str, Sorter]:
         return candidate, sorter
     choose_backend(name)  # which says why
     raise BackendUnavailable("no backend that sorts works here; fastpr.doctor() says why")
-
-
-def doctor(file: IO[str] | None = None) -> None:
-    """Print what is there, which backend arrays get, and why.
-
-    Initialises CUDA, where there is a GPU, to look for it.
-
-    Parameters
-    ----------
-    file : text file, optional
-        Where to print; standard output by default.
-    """
-    import platform
-
-    out = file if file is not None else sys.stdout
-    try:
-        threads = str(parallel.get_num_threads())
-    except ValueError as error:
-        threads = str(error)
-    lines = [
-        f"fastpr {__version__}, Python {platform.python_version()}, NumPy {np.__version__}, "
-        f"{platform.system()} {platform.machine()}",
-        f"threads: {threads} (FASTPR_NUM_THREADS="
-        f"{os.environ.get('FASTPR_NUM_THREADS', 'not set')})",
-        "backends for arrays on the host, the fastest first, and for those on a device:",
-    ]
-    available = available_backends()
-    for name in BACKEND_NAMES:
-        state = _loaded[name].describe() if name in available else f"not there: {_reasons[name]}"
-        lines.append(f"  {name:<10} {state}")
-    try:
-        chosen, _ = choose_backend()
-    except (BackendUnavailable, ValueError) as error:
-        lines.append(f"host arrays: no backend, because {error}")
-    else:
-        named = os.environ.get("FASTPR_BACKEND", "auto") not in ("", "auto")
-        reason = "FASTPR_BACKEND says so" if named else "the fastest that is there"
-        lines.append(f"host arrays: {chosen} ({reason})")
-    try:
-        lines.append(f"exact curves: {choose_sorter()[0]} (of those that sort)")
-    except (BackendUnavailable, ValueError) as error:
-        lines.append(f"exact curves: no backend, because {error}")
-    if DEVICE_BACKEND in available:
-        lines.append(f"device arrays: {DEVICE_BACKEND} (where they are)")
-    else:
-        lines.append("device arrays: no backend; copy them to the host")
-    print("\n".join(lines), file=out)

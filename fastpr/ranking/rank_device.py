@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from operator import mul
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.arrays.device import DeviceArray
 from fastpr.backends.protocol import RankBlock
-from fastpr.ranking.rank_host import Part
 from fastpr.ranking.rows.device import DeviceRows, RowPiece
 
 if TYPE_CHECKING:
     from fastpr.backends.cuda.ranks.launch import PendingRanks
+
+Part = TypeVar("Part")
 
 # Rows and labels whose ranks may be on devices to be read, of 4 to 20 bytes each.
 MAX_ENTRIES = 1 << 24

@@ -41,6 +41,14 @@ class SavedState(Generic[Seen]):
         """Return the options that change numbers, as the header of a saved state has them."""
         raise NotImplementedError
 
+    def _differences(self: State, other: State) -> list[str]:
+        """Return the options that change numbers and differ, with both values."""
+        ours, theirs = self._options(), other._options()
+        return [f"{key} {ours[key]} and {theirs[key]}" for key in ours if ours[key] != theirs[key]]
+
+    def _is_same_metric(self, other: SavedState[Any]) -> bool:
+        return other._METRIC == self._METRIC
+
     def _to_saved(self, seen: Seen) -> tuple[dict[str, Any], list[NDArray[Any]]]:
         """Return what the header holds besides the options, and the tables."""
         raise NotImplementedError

@@ -93,11 +93,6 @@ class StreamingState(SavedState[Seen], Generic[Seen, Result]):
         """Return what counts the updates from device arrays of this state."""
         raise NotImplementedError
 
-    def _differences(self: State, other: State) -> list[str]:
-        """Return the options that change numbers and differ, with both values."""
-        ours, theirs = self._options(), other._options()
-        return [f"{key} {ours[key]} and {theirs[key]}" for key in ours if ours[key] != theirs[key]]
-
     # ---- what it is ----
 
     def _new_lock(self) -> ForkSafeLock | NoLock:
@@ -193,7 +188,7 @@ class StreamingState(SavedState[Seen], Generic[Seen, Result]):
     # ---- merging ----
 
     def _is_mergeable(self: State, other: object) -> TypeGuard[State]:
-        return isinstance(other, StreamingState) and other._METRIC == self._METRIC
+        return isinstance(other, StreamingState) and self._is_same_metric(other)
 
     def _check_options(self: State, other: State, what: str) -> None:
         """Raise ValueError if options that change numbers differ."""

@@ -14,7 +14,8 @@ import pytest
 from device_doubles import Cupy, OnCuda, OnDLPack, Tensor, Torch, as_array
 
 from fastpr.arrays import device as device_arrays
-from fastpr.arrays.device import DeviceArray, device_array, is_cuda, place_of
+from fastpr.arrays.device import DeviceArray, device_array
+from fastpr.arrays.places import is_cuda, place_of
 
 DTYPES = [
     "?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", ml_dtypes.bfloat16,
@@ -386,7 +387,7 @@ def test_a_broadcast_view_repeats_by_strides_of_0() -> None:
 def test_looking_at_arrays_loads_nothing() -> None:
     program = (
         "import sys, numpy, fastpr\n"
-        "from fastpr.arrays.device import place_of\n"
+        "from fastpr.arrays.places import place_of\n"
         "fastpr.PrecisionRecallAtEqualThresholds(3).update([1], numpy.ones(1), 2.0)\n"
         "class Here:\n"
         "    __cuda_array_interface__ = {}\n"

@@ -14,8 +14,7 @@ import numpy as np
 from device_doubles import Cupy
 
 import fastpr.backends.cuda.ranks
-from fastpr.backends import choose
-from fastpr.backends import reference
+from fastpr.backends import choose, reference
 
 
 class RankRequest(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastpr.arrays.device import is_cuda, on_device, place_of
+from fastpr.arrays.places import is_cuda, on_device, place_of
 from fastpr.counts.samples.device import DeviceSamples
 from fastpr.counts.samples.host import Samples
 

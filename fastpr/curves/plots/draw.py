@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastpr.curves.curve import Curve
 from fastpr.curves.plots.kinds import KINDS, Axes, Task, drawn_on, next_style
+
+if TYPE_CHECKING:
+    from fastpr.curves.curve import Curve
 
 _MAX_INSIDE = 5  # entries of a legend; more would cover the curves
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fastpr.curves.curve import Curve
 from fastpr.curves.estimates import Estimate
 from fastpr.curves.plots import shapes
 from fastpr.curves.ratios import ratio
+
+if TYPE_CHECKING:
+    from fastpr.curves.curve import Curve
 
 # Okabe and Ito's colours, which the colour-blind can tell apart, in an order in which
 # neighbours differ in grey too; with the line styles no two of 28 curves look the same.

@@ -10,14 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastpr.arrays.device import (
-    HOST,
-    DeviceArray,
-    check_same_device,
-    device_array,
-    place_of,
-)
+from fastpr.arrays.device import DeviceArray, check_same_device, device_array
 from fastpr.arrays.host import check_weight_dtype
+from fastpr.arrays.places import HOST, place_of
 from fastpr.ranking.rows.labels import Ranked, checked_indptr, is_one_a_row, label_dtype
 from fastpr.ranking.rows.rules import check_kind, check_score_shape, check_weight_shape, row_weights
 

@@ -13,14 +13,14 @@ import pytest
 from numba import typeof
 from ranking_rows import dtype_of, score_rows
 
+from fastpr.backends import reference
+from fastpr.backends.cuda import blocks as cuda_blocks
 from fastpr.backends.cuda import device as cuda_device
 from fastpr.backends.cuda import pool as cuda_rank_memory
-from fastpr.backends.cuda import blocks as cuda_blocks
-from fastpr.backends.cuda.ranks import launch, values
 from fastpr.backends.cuda.ranks import kernels as cuda_rank_kernels
+from fastpr.backends.cuda.ranks import launch, values
 from fastpr.backends.cuda.ranks import launch as cuda_rank_launch
 from fastpr.backends.cuda.ranks import values as cuda_rank_values
-from fastpr.backends import reference
 
 KINDS = {"f16": "float16", "bf16": "bfloat16", "f32": "float32", "f64": "float64", "u8": "uint8"}
 ALL = 1 << 30

@@ -12,11 +12,11 @@ from compare import assert_same_bits
 
 pytest.importorskip("numba_cuda")
 from fastpr.arrays.dtypes import SCORE_KINDS
+from fastpr.backends import reference
 from fastpr.backends.cuda import device as cuda_device
 from fastpr.backends.cuda.histogram import tally as cuda_tables
 from fastpr.backends.cuda.histogram.layouts import Address
 from fastpr.backends.cuda.histogram.tally import MAX_REFUSED, ScoreTally
-from fastpr.backends import reference
 from fastpr.counts.bins import stored_thresholds
 
 KINDS = {kind.name: kind for kind in SCORE_KINDS}

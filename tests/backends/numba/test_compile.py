@@ -17,12 +17,12 @@ if "numba" not in fastpr.available_backends():
 
 import numba
 
+from fastpr.backends import numba as numba_cpu
 from fastpr.backends.numba import compile as numba_cache
 from fastpr.backends.numba.compile import SUFFIX, VARIABLE, hash_sources, kept
-from fastpr.backends import numba as numba_cpu
-from fastpr.backends.numba.ranks import blocks as rank_blocks
 from fastpr.backends.numba.histogram import encode as numba_encode
 from fastpr.backends.numba.histogram import kernels as numba_kernels
+from fastpr.backends.numba.ranks import blocks as rank_blocks
 from fastpr.backends.numba.ranks import kernels as numba_ranks
 
 posix_only = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners are those of POSIX")
