@@ -9,7 +9,7 @@ float64. So all backends give the same results, and states merge by addition.
 
 from importlib import import_module
 
-from fastpr._version import __version__
+from fastpr._version import __version__ as __version__
 from fastpr.backends.forks import loading
 
 _NAMES_OF = {
@@ -32,7 +32,7 @@ _NAMES_OF = {
     "resampling.bootstrap": ("BootstrapResult", "bootstrap"),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _NAMES_OF.items() for name in names}
-__all__ = sorted(["__version__", "exact", *_ROOM_OF])  # noqa: PLE0605
+__all__ = sorted(["__version__", "exact", *_ROOM_OF])
 
 
 def __getattr__(name):

@@ -34,7 +34,9 @@ class _Described(NamedTuple):
 
 
 class ScoreWork:
-    """What updates of one state left behind on devices; see `fastpr.streaming.pending.DeviceWork`.
+    """Samples of one state that devices count, until they are read.
+
+    See `fastpr.streaming.pending.DeviceWork`.
 
     Parameters
     ----------

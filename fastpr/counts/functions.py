@@ -1,4 +1,4 @@
-"""The metrics as functions of arrays."""
+"""Precision and recall at thresholds as a function of arrays."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastpr.curves.cuts import MAX_TOTAL, Array, FineCuts, Flags, Floats
+from fastpr.curves.cuts import MAX_TOTAL, FineCuts, Flags, Floats
 from fastpr.curves.estimates import Conventions
-from fastpr.curves.ratios import balanced_accuracy, check_beta, f_score, matthews, ratio
+from fastpr.curves.ratios import Array, balanced_accuracy, check_beta, f_score, matthews, ratio
 from fastpr.curves.thresholds import frozen
 
 
@@ -47,8 +47,8 @@ class BinnedCounts:
     """
 
     __slots__ = (
-        "_conventions", "edges", "_kept", "lowest_scores", "problem", "_reported",
-        "score_range", "single", "table",
+        "_conventions", "_kept", "_reported", "edges", "lowest_scores", "problem", "score_range",
+        "single", "table",
     )  # fmt: skip
 
     table: Array

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from fastpr.curves.areas import interpolated_area, roc_area, standardised, step_area, trapezoid_area
 from fastpr.curves.calibration import calibration_error
 from fastpr.curves.checked import checked_bins, table_of_counts
-from fastpr.curves.cuts import Array
 from fastpr.curves.estimates import (
     AVERAGE_PRECISION_METHODS,
     Conventions,
@@ -20,6 +19,7 @@ from fastpr.curves.estimates import (
     check_conventions,
 )
 from fastpr.curves.operating_points import OperatingCurve, check_rate
+from fastpr.curves.ratios import Array
 
 _STEP_ONLY = 'average precision has them by the method "step" only'
 
@@ -84,7 +84,8 @@ class Curve(OperatingCurve):
 
     Metrics of both classes are balanced_accuracy, mcc and youden. scikit-learn warns in some
     of these cases; here nothing does. The bounds are proved in `fastpr.curves.cuts`,
-    `fastpr.curves.areas`, `fastpr.curves.best`, `fastpr.curves.operating_points` and `fastpr.curves.calibration`.
+    `fastpr.curves.areas`, `fastpr.curves.best`, `fastpr.curves.operating_points` and
+    `fastpr.curves.calibration`.
 
     See Also
     --------

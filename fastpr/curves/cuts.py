@@ -31,14 +31,12 @@ relative, for any number of bins.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastpr.curves.ratios import sums_from_left
+from fastpr.curves.ratios import Array, sums_from_left
 
-Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 

@@ -1,4 +1,4 @@
-"""Equally spaced thresholds, in float64 and in the dtype of the scores."""
+"""Equally spaced thresholds."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastpr.backends.choose import choose_sorter
 from fastpr.exact import inputs, points
-from fastpr.exact.points import Flags, Points
+from fastpr.exact.points import LabelBytes, Points
 
 
 def precision_recall_curve(
@@ -195,7 +195,7 @@ def average_precision_score(
     >>> exact.average_precision_score([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.8333333333333333
     """
-    points.check_average(average)
+    points.check_class_average(average)
     inputs.check_pos_label(pos_label)
     labels = inputs.read_labels(y_true)
     metric = partial(points.average_precision, sorter=choose_sorter(backend)[1])
@@ -286,7 +286,7 @@ def roc_auc_score(
     >>> exact.roc_auc_score([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
     """
-    points.check_average(average)
+    points.check_class_average(average)
     if max_fpr is not None and not 0 < max_fpr <= 1:
         raise ValueError(f"max_fpr must be in (0, 1], got {max_fpr!r}")
     if multi_class not in ("raise", "ovr", "ovo"):
@@ -322,7 +322,7 @@ def roc_auc_score(
     )
 
 
-def _labels_for_curve(y_true: ArrayLike, pos_label: Any) -> Flags:
+def _labels_for_curve(y_true: ArrayLike, pos_label: Any) -> LabelBytes:
     labels = inputs.read_labels(y_true)
     if labels.ndim == 2:
         raise ValueError(f"y_true has shape {labels.shape}; pass one label for each sample")

@@ -1,6 +1,6 @@
 """What `fastpr.exact` is given: scores, labels and weights, read where they are if they can be.
 
-Every message about one of them is here or in `fastpr.arrays.host`.
+Messages about them are here; about arrays of any kind, in `fastpr.arrays`.
 """
 
 from __future__ import annotations

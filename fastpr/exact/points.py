@@ -29,10 +29,10 @@ from fastpr.exact.inputs import (
     read_weights,
 )
 
-Flags = NDArray[np.uint8]  # 0 for a negative, anything else for a positive
+LabelBytes = NDArray[np.uint8]  # 0 for a negative, anything else for a positive
 Points = tuple[NDArray[np.float64], NDArray[np.float64], Array]
-# Flags, scores and weights of two classes to a value.
-Metric = Callable[[Flags, Array, "Array | None"], float]
+# LabelBytes, scores and weights of two classes to a value.
+Metric = Callable[[LabelBytes, Array, "Array | None"], float]
 
 AVERAGES = (None, "micro", "macro", "weighted", "samples")
 _MOST_PARTS = 32
@@ -51,7 +51,7 @@ def _num_parts(num: int) -> int:
     return min(2 * parallel.get_num_threads(), _MOST_PARTS)
 
 
-def _sort(sorter: Sorter, flags: Flags, scores: Array, weights: Array | None) -> SortedSamples:
+def _sort(sorter: Sorter, flags: LabelBytes, scores: Array, weights: Array | None) -> SortedSamples:
     check_lengths(flags, scores)
     ordered = sorter.sort_scores(scores, flags, weights, in_parallel, _num_parts(len(scores)))
     if ordered is None:
@@ -62,7 +62,7 @@ def _sort(sorter: Sorter, flags: Flags, scores: Array, weights: Array | None) ->
 
 
 def average_precision(
-    flags: Flags, scores: Array, weights: Array | None, *, sorter: Sorter
+    flags: LabelBytes, scores: Array, weights: Array | None, *, sorter: Sorter
 ) -> float:
     """Return the mean precision at the scores of positives; 0.0, and a warning, without any."""
     total, num_positives = _sort(sorter, flags, scores, weights).precision()
@@ -73,7 +73,7 @@ def average_precision(
 
 
 def area_under_rates(
-    flags: Flags,
+    flags: LabelBytes,
     scores: Array,
     weights: Array | None,
     *,
@@ -109,7 +109,7 @@ def partial_area(fpr: Array, tpr: Array, max_fpr: float) -> float:
 
 
 def precision_recall_points(
-    flags: Flags,
+    flags: LabelBytes,
     scores: Array,
     weights: Array | None,
     drop_intermediate: bool,
@@ -130,7 +130,7 @@ def precision_recall_points(
 
 
 def rate_points(
-    flags: Flags,
+    flags: LabelBytes,
     scores: Array,
     weights: Array | None,
     drop_intermediate: bool,
@@ -174,13 +174,13 @@ def _warn_of_no_positives() -> None:
 # ---- several classes ----
 
 
-def check_average(average: Any, allowed: tuple[str | None, ...] = AVERAGES) -> None:
+def check_class_average(average: Any, allowed: tuple[str | None, ...] = AVERAGES) -> None:
     """Raise ValueError if an average is not one of those that are allowed."""
     if not (average is None or isinstance(average, str)) or average not in allowed:
         raise ValueError(f"average must be one of {allowed}, got {average!r}")
 
 
-def read_flags(labels: Array, pos_label: Any) -> Flags:
+def read_flags(labels: Array, pos_label: Any) -> LabelBytes:
     """Return flags of samples and classes as bytes; ValueError if they have other values."""
     classes, has_others = find_classes(labels)
     if has_others or labels.dtype.kind not in "biuf":
@@ -192,7 +192,7 @@ def read_flags(labels: Array, pos_label: Any) -> Flags:
     return label_bytes(labels.reshape(-1), positive).reshape(labels.shape)
 
 
-def flag_each(labels: Array, classes: Array) -> Flags:
+def flag_each(labels: Array, classes: Array) -> LabelBytes:
     """Return a column of flags for each of several classes."""
     flags = np.empty((len(labels), len(classes)), np.uint8)
     for column, known in enumerate(classes):
@@ -202,7 +202,7 @@ def flag_each(labels: Array, classes: Array) -> Flags:
 
 def average_of_columns(
     metric: Metric,
-    flags: Flags,
+    flags: LabelBytes,
     y_score: ArrayLike,
     average: str | None,
     sample_weight: ArrayLike | None,
@@ -259,7 +259,9 @@ def check_several(
         raise ValueError(
             "y_score must add up to 1 for each sample of several classes; pass probabilities"
         )
-    check_average(average, AVERAGES[:4] if multi_class == "ovr" else (None, "macro", "weighted"))
+    check_class_average(
+        average, AVERAGES[:4] if multi_class == "ovr" else (None, "macro", "weighted")
+    )
     if average is None and multi_class == "ovo":
         raise NotImplementedError("average=None is not implemented for multi_class='ovo'")
     present = np.unique(labels)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastpr.ranking.hits import Floats
 from fastpr.ranking.options import check_average
 from fastpr.ranking.row_sums import RowSums, ratios
 from fastpr.ranking.state import RankingState
@@ -19,7 +20,6 @@ from fastpr.ranking.values import (
 from fastpr.streaming.storage import peek_header, unpack_tables
 
 Metrics = TypeVar("Metrics", bound="RankingMetrics")
-Floats = NDArray[np.float64]
 
 _CUTOFF_METRICS = (
     "average_precision", "precision", "recall", "ndcg", "reciprocal_rank", "hit_rate"

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from fastpr.backends.protocol import RankBlock
 from fastpr.ranking.hits import (
+    Floats,
+    Integers,
     find_first_hits,
     find_hits,
     precisions,
@@ -25,9 +27,6 @@ from fastpr.ranking.hits import (
     tie_groups,
     tied_positions,
 )
-
-Integers = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 # Summing label by label is the fast way for many rows of about the same number of labels,
 # with a small table of the terms.

@@ -10,13 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from fastpr.arrays.host import Array, host_array
 from fastpr.backends.options import as_integer
 from fastpr.backends.protocol import RankBlock
+from fastpr.ranking.hits import Floats
 from fastpr.ranking.rows.dense import RowArray
 from fastpr.ranking.rows.labels import read_labels
 from fastpr.ranking.rows.rules import row_weights
 from fastpr.ranking.rows.sparse import is_sparse
 from fastpr.ranking.values import Summation, average_precision_of, check_options, mean_of
-
-Floats = NDArray[np.float64]
 
 # Ids that are looked up at once: 2 MB.
 _MAX_IDS = 1 << 18

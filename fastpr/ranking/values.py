@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastpr.arrays.host import as_float64, check_weight_values, weight_array
 from fastpr.backends.protocol import RankBlock
-from fastpr.ranking.hits import find_hits, rows_of
+from fastpr.ranking.hits import Floats, find_hits, rows_of
 from fastpr.ranking.metrics import average_precision, cutoff_values
 from fastpr.ranking.options import check_denominator, check_empty, check_k, check_ties
 from fastpr.ranking.ranks import ranking_of
@@ -19,7 +19,6 @@ from fastpr.ranking.rows.device import DeviceRows
 from fastpr.ranking.rows.host import Rows
 from fastpr.ranking.rows.read import read_rows
 
-Floats = NDArray[np.float64]
 # Takes ranks, returns values of shape (num_rows, num_values, num_cutoffs).
 Evaluate = Callable[[RankBlock], Floats]
 

@@ -56,7 +56,9 @@ class _Waiting(NamedTuple):
 
 
 class RankWork:
-    """What updates of one state left behind on devices; see `fastpr.streaming.pending.DeviceWork`.
+    """Rows of one state that devices rank, until they are read.
+
+    See `fastpr.streaming.pending.DeviceWork`.
 
     What waits there to be read is bounded, by `fastpr.ranking.rank_device.MAX_ENTRIES` and
     `MAX_PIECES`. Where it would be more, all that is done is read, from the oldest on, and

@@ -87,7 +87,7 @@ class StreamingState(SavedState[Seen], Generic[Seen, Result]):
         raise NotImplementedError
 
     def _check_left(self, seen: Seen) -> None:
-        """Raise ValueError if a difference is not what samples or rows can leave behind."""
+        """Raise ValueError if no samples, or rows, can have such a difference."""
 
     def _new_device_work(self) -> DeviceWork[Seen]:
         """Return what counts the updates from device arrays of this state."""

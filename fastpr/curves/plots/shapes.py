@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.curves.binned import BinnedCounts
-from fastpr.curves.cuts import FineCuts
+from fastpr.curves.cuts import FineCuts, Floats
 from fastpr.curves.ratios import ratio
 
-Array = NDArray[np.float64]
-Band = tuple[Array, Array, Array]  # x, low, high
+Band = tuple[Floats, Floats, Floats]  # x, low, high
 _NUM_POINTS = 33  # of the hyperbola in a wide bin
 _WIDE = 0.01  # of recall
 
@@ -37,10 +36,10 @@ class Steps(NamedTuple):
         Of all bins.
     """
 
-    tp_above: Array
-    fp_above: Array
-    tp: Array
-    fp: Array
+    tp_above: Floats
+    fp_above: Floats
+    tp: Floats
+    fp: Floats
     loose: NDArray[np.bool_]
     num_positives: float
     num_negatives: float
@@ -64,7 +63,7 @@ def steps(fine: FineCuts) -> Steps:
     )  # fmt: skip
 
 
-def precision_recall_line(s: Steps) -> tuple[Array, Array]:
+def precision_recall_line(s: Steps) -> tuple[Floats, Floats]:
     """Return recall and precision at each cut, the lowest threshold first, and (0, 1) at last.
 
     Examples
@@ -101,7 +100,7 @@ def precision_recall_band(s: Steps) -> Band:
     return (reached / s.num_positives)[used], lowest[used], highest[used]
 
 
-def roc_line(s: Steps) -> tuple[Array, Array]:
+def roc_line(s: Steps) -> tuple[Floats, Floats]:
     """Return false and true positive rates, from (0, 0) to (1, 1)."""
     return np.append(0.0, s.fp / s.num_negatives), np.append(0.0, s.tp / s.num_positives)
 
@@ -116,7 +115,7 @@ def roc_band(s: Steps) -> Band:
     return x.ravel(), low.ravel(), high.ravel()
 
 
-def f_scores(tp: Array, fp: Array, num_positives: float) -> Array:
+def f_scores(tp: Floats, fp: Floats, num_positives: float) -> Floats:
     """Return F1 of a known number of positives; 0 where nothing is predicted."""
     return ratio(2 * tp, tp + fp + num_positives)
 
@@ -147,7 +146,7 @@ def _at_least(curve: BinnedCounts, num_bins: int) -> NDArray[np.intp]:
     return np.searchsorted(curve.edges, inner, "left")
 
 
-def _groups(curve: BinnedCounts, starts: NDArray[np.intp]) -> tuple[NDArray[np.intp], Array]:
+def _groups(curve: BinnedCounts, starts: NDArray[np.intp]) -> tuple[NDArray[np.intp], Floats]:
     """Return the first bins of groups that have a width, ascending, and the edges of groups.
 
     What is equal to the highest possible score is in the last group, as in `numpy.histogram`.
@@ -173,12 +172,12 @@ class Reliability(NamedTuple):
         In all groups.
     """
 
-    low: Array
-    middle: Array
-    high: Array
-    positive: Array
-    edges: Array
-    samples: Array
+    low: Floats
+    middle: Floats
+    high: Floats
+    positive: Floats
+    edges: Floats
+    samples: Floats
 
 
 def reliability(curve: BinnedCounts, num_bins: int) -> Reliability:
@@ -209,7 +208,7 @@ def reliability(curve: BinnedCounts, num_bins: int) -> Reliability:
     return Reliability(low, (low + high) / 2, high, positive, edges, held)
 
 
-def histogram(curve: BinnedCounts, max_bins: int) -> tuple[Array, Array]:
+def histogram(curve: BinnedCounts, max_bins: int) -> tuple[Floats, Floats]:
     """Return counts (2, M) between reported thresholds, and the M + 1 edges.
 
     More than `max_bins` are put together into as many equal ones as the bins allow, or almost

@@ -1,6 +1,6 @@
 """The labels of rows: what users have them in becomes ids, and where each row begins.
 
-Every message about labels is here, in `fastpr.arrays.host` or in `fastpr.ranking.rows.sparse`.
+Messages about labels are here; about arrays of any kind, in `fastpr.arrays`.
 """
 
 from __future__ import annotations
