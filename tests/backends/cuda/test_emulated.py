@@ -9,11 +9,11 @@ from functools import cache
 
 import numpy as np
 import oracle
-from ptx import device as ptx_device
 import pytest
 import ranking_oracle
 from cases import CASES, WEIGHTED_CASES
 from compare import assert_same_data, assert_same_fields
+from ptx import device as ptx_device
 from ranking_cases import CASES as RANKING_CASES
 from ranking_cases import GROUPS, LONG_CASES
 from ranking_rows import KINDS, model

@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from ptx import rows as ptx_rows
 import pytest
 from numba import cuda, types
+from ptx import rows as ptx_rows
 from ptx.emulator import Kernel, KernelFailure, compile_kernel
 from ptx.instructions import UnknownPTX
 

@@ -52,9 +52,7 @@ def test_the_reason_names_what_is_missing(cuda_device, monkeypatch, error, gpus,
 
 def test_without_numba_cuda(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    for name in [
-        name for name in sys.modules if name.startswith("fastpr.backends.cuda")
-    ]:
+    for name in [name for name in sys.modules if name.startswith("fastpr.backends.cuda")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(choose, "_loaded", {})
     monkeypatch.setattr(choose, "_reasons", {})

@@ -14,6 +14,7 @@ if "numba" not in fastpr.available_backends():
 from numba import njit
 from numba.core.registry import cpu_target
 
+from fastpr.backends import reference
 from fastpr.backends.numba.histogram import blocks as numba_cpu
 from fastpr.backends.numba.histogram import kernels as numba_kernels
 from fastpr.backends.numba.histogram.encode import GROUP
@@ -29,7 +30,6 @@ from fastpr.backends.numba.histogram.hot_bins import (
 )
 from fastpr.backends.numba.histogram.kernels import LAG, NUM_ROWS, QUEUE
 from fastpr.backends.numba.vectors import can_compress, four_codes
-from fastpr.backends import reference
 
 HAS_COMPRESS = can_compress(cpu_target.target_context)
 

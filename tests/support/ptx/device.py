@@ -19,12 +19,12 @@ import numba
 import numpy as np
 from numba import types
 from numba.np.numpy_support import from_dtype
-from ptx.emulator import compile_kernel
 
 import fastpr.backends
 from fastpr.backends import choose
 from fastpr.backends.cuda import device as cuda_device
 from fastpr.backends.cuda.device import PLAIN_SHARED, Device
+from ptx.emulator import compile_kernel
 
 _GAP = 512  # bytes between arrays, so that what is read behind one is in no other
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from cuda_compile import ptx, skip_tests
+
 from ptx.translate import Source, translate
 
 if shutil.which("gcc") is None:
