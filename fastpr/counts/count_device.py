@@ -17,6 +17,7 @@ from fastpr.streaming.pending import UNKNOWN
 
 if TYPE_CHECKING:
     from fastpr.backends.cuda.histogram.report import Refused, TallyCounts
+    from fastpr.backends.cuda.histogram.request import CountRequest
     from fastpr.backends.cuda.histogram.tally import ScoreTally
 
 # Updates in a row that were not read yet and differ in shape, and whose shapes are kept.
@@ -34,9 +35,7 @@ class _Described(NamedTuple):
 
 
 class ScoreWork:
-    """Samples of one state that devices count, until they are read.
-
-    See `fastpr.streaming.pending.DeviceWork`.
+    """Updates of one state that devices count; see `fastpr.streaming.pending.DeviceWork`.
 
     Parameters
     ----------
@@ -72,15 +71,17 @@ class ScoreWork:
         kind = samples.kind
         if self._bins.is_exact and self.dtypes - {kind.name}:
             raise ValueError(two_exact_dtypes(self.dtypes, [kind.name]))
+        from fastpr.backends.cuda import device as cuda_device
+
+        device = cuda_device.get(samples.device)
         tally = self._tallies.get((samples.device, kind))
         if tally is None:
-            from fastpr.backends.cuda import device as cuda_device
-            from fastpr.backends.cuda.histogram import tally as cuda_tables
+            from fastpr.backends.cuda.histogram.tally import ScoreTally
 
-            device = cuda_device.get(samples.device)
-            tally = cuda_tables.ScoreTally(device, self._bins.num_bins(kind))
+            tally = ScoreTally(device, self._bins.num_bins(kind))
             self._tallies[samples.device, kind] = tally
-        tally.add(samples, self._bins.stored_edges(kind), self._raise_invalid, ordinal)
+        request = _request(samples, device.stream_after(samples.stream, samples.other_streams))
+        tally.add(request, self._bins.stored_edges(kind), self._raise_invalid, ordinal)
         self._describe(samples, ordinal)
 
     def _describe(self, samples: DeviceSamples, ordinal: int) -> None:
@@ -125,6 +126,15 @@ class ScoreWork:
         score = _from_bits(refused.first_score, described.kind.storage)
         first = _first(score, refused.first_score_index, described)
         return bad_scores(refused.num_invalid, first, described.kind)
+
+
+def _request(samples: DeviceSamples, stream: Any) -> CountRequest:
+    from fastpr.backends.cuda.histogram.request import CountRequest
+
+    return CountRequest(
+        stream, samples.kernel, samples.shape, samples.scores, samples.labels, samples.weights,
+        samples.weight_kind, samples.scalar_weight, samples.owners,
+    )  # fmt: skip
 
 
 def _score_counts(counted: TallyCounts, kind: ScoreKind) -> ScoreCounts:

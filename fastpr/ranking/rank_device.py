@@ -59,7 +59,7 @@ class StartedPiece(NamedTuple):
         if self.ranks is None:
             return self.nothing
         read = self.ranks.read()
-        return None if read.bad_row >= 0 else RankBlock(*read[:6])
+        return None if read.bad_row >= 0 else read.block
 
 
 def whole(block: RankBlock | None) -> RankBlock:
@@ -88,10 +88,7 @@ class DeviceRanking:
         self._rows = rows
         self._options = k, with_labels, with_ties
         self._device = cuda_device.get(rows.scores.device)
-        self._stream = self._device.stream(rows.scores.stream)
-        for other in rows.other_streams:
-            event = self._device.record(self._device.stream(other))
-            self._device.let_wait(self._stream, event)
+        self._stream = self._device.stream_after(rows.scores.stream, rows.other_streams)
         self._indptr, self._weights = map(self._copy, (rows.indptr, rows.device_weights))
 
     def _copy(self, array: DeviceArray | None) -> _Values | None:

@@ -215,11 +215,7 @@ def _rank(
         into = _empty_block(num_rows, per_row, with_labels, with_ties, num_entries)
         if source.label_starts is not None:
             into = into._replace(starts=source.label_starts[:-1])
-    module.label_ranks(
-        rows.kernel, source.scores, source.score_starts, source.labels, source.label_starts,
-        source.num_ids, k, into.num_relevant, into.ranks, into.labels, into.num_above,
-        into.num_equal,
-    )  # fmt: skip
+    module.label_ranks(rows.kernel, source, k, into)
     if into.labels is not None and source.ids is not None:
         _positions_to_ids(into, source)
     return into
@@ -262,8 +258,7 @@ def _rank_long_row(
         counts = np.zeros_like(totals)
         first = index * _PIECE_SCORES
         piece = rows.piece(row, first, min(first + _PIECE_SCORES, rows.num_classes))
-        above, equal = counts[1:] if with_ties else (None, None)
-        module.label_counts(rows.kernel, piece, first, ids, scores, k, counts[0], above, equal)
+        module.label_counts(rows.kernel, piece, first, ids, scores, k, counts)
         return counts
 
     def add(counts: NDArray[np.int64]) -> None:

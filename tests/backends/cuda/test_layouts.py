@@ -7,7 +7,8 @@ import pytest
 
 pytest.importorskip("numba_cuda")
 from fastpr.backends.cuda.histogram.kernels import UNIT
-from fastpr.backends.cuda.histogram.layouts import Address, pieces, windows
+from fastpr.backends.cuda.histogram.layouts import pieces, windows
+from fastpr.backends.cuda.histogram.request import Address
 from fastpr.backends.cuda.histogram.weights import NARROW, WIDE, sums_of_limbs
 
 

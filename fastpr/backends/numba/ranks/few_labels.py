@@ -1,4 +1,4 @@
-"""Rows with at most 16 labels, of which only ranks are wanted: ``csrc/ranks/avx512_few_labels.h``."""
+"""Rows with at most 16 labels, of which only ranks are wanted: ``avx512_few_labels.h``."""
 
 from __future__ import annotations
 

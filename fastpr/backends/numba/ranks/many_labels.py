@@ -1,4 +1,4 @@
-"""Rows with some hundred labels, of which only ranks are wanted: ``csrc/ranks/avx512_many_labels.h``."""
+"""Rows with some hundred labels, of which only ranks are wanted: ``avx512_many_labels.h``."""
 
 from __future__ import annotations
 
