@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastpr.arrays import dlpack
-from fastpr.arrays.places import CUDA, check_same_place, cupy_ordinal, is_cuda, place_of
+from fastpr.arrays.places import CUDA, check_same_place, cupy_ordinal
 
 # Handle of the stream with which every other one of a device is in order.
 LEGACY_STREAM = 1
@@ -81,13 +81,14 @@ def check_same_device(arrays: dict[str, DeviceArray]) -> None:
     check_same_place({name: f"{CUDA}:{a.device}" for name, a in arrays.items() if a.size})
 
 
-def device_array(value: Any, name: str) -> DeviceArray | None:
-    """Return a CUDA array where it is, or None if it is not on such a device.
+def device_array(value: Any, name: str) -> DeviceArray:
+    """Return a CUDA array where it is.
 
     Parameters
     ----------
     value : array_like
-        A torch tensor, or what has ``__cuda_array_interface__`` or DLPack (CuPy, Numba, JAX).
+        A torch tensor, or what has ``__cuda_array_interface__`` or DLPack (CuPy, Numba, JAX),
+        on a CUDA device, as `fastpr.arrays.places.place_of` has said.
     name : str
         What messages call it, in the plural.
 
@@ -98,8 +99,6 @@ def device_array(value: Any, name: str) -> DeviceArray | None:
     ValueError
         If it is not aligned, or what its producer says of it is wrong.
     """
-    if not is_cuda(place_of(value)):
-        return None
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
         array = _torch_array(torch, value, name)

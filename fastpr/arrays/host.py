@@ -14,6 +14,8 @@ from fastpr.backends.choose import BackendUnavailable
 from fastpr.backends.protocol import bfloat16_values
 
 Array = NDArray[Any]
+# The first value that is wrong, and its index as text; None where none was found.
+First = tuple[Any, str] | None
 
 # Samples of one chunk of arrays that cannot be read where they are.
 CHUNK = 16_384
@@ -116,27 +118,32 @@ def check_weight_values(
     weights: Array, is_bfloat16: bool, name: str = "weights", left_out: str = "samples"
 ) -> None:
     """Raise ValueError if a weight is negative or not finite, with the first that is."""
+    first = first_bad_weight(weights, is_bfloat16)
+    if first is not None:
+        raise ValueError(bad_weights(first, name, left_out))
+
+
+def first_bad_weight(weights: Array, is_bfloat16: bool) -> First:
+    """Return the first weight that is negative or not finite, and its index as text."""
 
     def is_bad(chunk: Array) -> Array:
         chunk = as_float64(chunk, is_bfloat16)
         return ~(np.isfinite(chunk) & (chunk >= 0))
 
     first = first_bad(weights, is_bad)
-    if first is not None:
-        first = as_float64(np.asarray(first[0]).reshape(1), is_bfloat16)[0], first[1]
-        raise ValueError(bad_weights(first, name, left_out))
+    if first is None:
+        return None
+    return as_float64(np.asarray(first[0]).reshape(1), is_bfloat16)[0], first[1]
 
 
-def bad_weights(
-    first: tuple[Any, str] | None, name: str = "weights", left_out: str = "samples"
-) -> str:
+def bad_weights(first: First, name: str = "weights", left_out: str = "samples") -> str:
     """Return the message about weights of which one is negative or not finite."""
     return (
         f"{name} must be finite and not negative ({found(first)}); pass 0 to leave {left_out} out"
     )
 
 
-def first_bad(array: Array, is_bad: Callable[[Array], Array]) -> tuple[Any, str] | None:
+def first_bad(array: Array, is_bad: Callable[[Array], Array]) -> First:
     """Return the first value, in C order, that `is_bad`, and its index as text."""
     iterator: Any = np.nditer(  # type: ignore[call-overload]  # 'contig' is documented
         array,
@@ -155,7 +162,7 @@ def first_bad(array: Array, is_bad: Callable[[Array], Array]) -> tuple[Any, str]
     return None
 
 
-def found(first: tuple[Any, str] | None) -> str:
+def found(first: First) -> str:
     """Return what `first_bad` found as the words of a message."""
     if first is None:  # the array was written to in between
         return "which have changed since"

@@ -46,13 +46,13 @@ def is_cuda(place: str) -> bool:
     return place == _SOME_CUDA or (place.startswith(CUDA) and not place.endswith("(ROCm)"))
 
 
-def on_device(values: dict[str, Any], backend: str | None) -> bool:
+def on_device(places: dict[str, str], backend: str | None) -> bool:
     """Return whether arrays are on a CUDA device; that they all are is checked.
 
     Parameters
     ----------
-    values : dict of str to array_like
-        Arrays by what messages call them, in the plural.
+    places : dict of str to str
+        What `place_of` returned, by what messages call the arrays, in the plural.
     backend : str, optional
         The backend that was asked for.
 
@@ -63,7 +63,6 @@ def on_device(values: dict[str, Any], backend: str | None) -> bool:
     BackendUnavailable
         If CUDA kernels do not work here.
     """
-    places = {name: place_of(value) for name, value in values.items()}
     if not any(map(is_cuda, places.values())):
         return False
     check_same_place(places)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fastpr.arrays.dtypes import ScoreKind
-from fastpr.arrays.host import as_float64, bad_weights
+from fastpr.arrays.host import First, as_float64
 from fastpr.counts.bins import Bins, two_exact_dtypes
 from fastpr.counts.samples.device import DeviceSamples
-from fastpr.counts.samples.rules import First, bad_labels, bad_scores
+from fastpr.counts.samples.rules import message_of
 from fastpr.counts.table import NO_SAMPLES, ScoreCounts
 from fastpr.streaming.pending import UNKNOWN
 
@@ -115,17 +115,23 @@ class ScoreWork:
         """Return what `fastpr.counts.samples.host.Samples.check` says of the same samples."""
         after = bisect_right(self._described, refused.ordinal, key=lambda entry: entry[0])
         described = self._described[after - 1][1]
-        if refused.num_bad_labels:
-            label = _from_bits(refused.first_label, described.labels)
-            return bad_labels(_first(label, refused.first_label_index, described))
-        if refused.num_bad_weights:
-            assert described.weights is not None
-            given = _from_bits(refused.first_weight, described.weights)
-            weight = as_float64(given.reshape(1), described.weight_kind == "bf16")[0]
-            return bad_weights(_first(weight, refused.first_weight_index, described))
-        score = _from_bits(refused.first_score, described.kind.storage)
-        first = _first(score, refused.first_score_index, described)
-        return bad_scores(refused.num_invalid, first, described.kind)
+
+        def first(what: str) -> First:
+            if what == "labels":
+                label = _from_bits(refused.first_label, described.labels)
+                return _first(label, refused.first_label_index, described)
+            if what == "weights":
+                assert described.weights is not None
+                given = _from_bits(refused.first_weight, described.weights)
+                weight = as_float64(given.reshape(1), described.weight_kind == "bf16")[0]
+                return _first(weight, refused.first_weight_index, described)
+            score = _from_bits(refused.first_score, described.kind.storage)
+            return _first(score, refused.first_score_index, described)
+
+        return message_of(
+            refused.num_invalid, refused.num_bad_labels, refused.num_bad_weights, first,
+            described.kind,
+        )  # fmt: skip
 
 
 def _request(samples: DeviceSamples, stream: Any) -> CountRequest:

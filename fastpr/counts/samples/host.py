@@ -19,21 +19,21 @@ from fastpr.arrays.host import (
     CHUNK,
     F_CONTIGUOUS,
     Array,
+    First,
     as_float64,
     check_weight_values,
     first_bad,
-    found,
+    first_bad_weight,
     host_array,
     weight_array,
 )
 from fastpr.backends.rules import MINUS_ZERO_HALF
 from fastpr.counts.samples.rules import (
-    bad_labels,
-    bad_scores,
     check_broadcast,
     check_kind,
     check_shapes,
     kernel_labels,
+    message_of,
 )
 
 # (scores, labels) or (scores, labels, weights)
@@ -221,20 +221,20 @@ class Samples:
         ValueError
             With the first position of what is wrong.
         """
-        num_invalid, num_bad_labels, num_bad_weights = report.tolist()
-        if not (num_invalid or num_bad_labels or num_bad_weights):
-            return 0
-        if num_bad_labels:
+        num_invalid, num_bad_labels, num_bad_weights = map(int, report)
+        if num_bad_labels or num_bad_weights or (num_invalid and invalid == "raise"):
+            raise ValueError(
+                message_of(num_invalid, num_bad_labels, num_bad_weights, self._first_bad, self.kind)
+            )
+        return num_invalid
+
+    def _first_bad(self, what: str) -> First:
+        if what == "labels":
             given, _ = host_array(self._given_labels, "labels")  # unsigned ones were viewed signed
-            first = first_bad(given, lambda chunk: (chunk != 0) & (chunk != 1))
-            raise ValueError(bad_labels(first))
-        if num_bad_weights and self._weights is not None:
-            check_weight_values(self._weights, self._weights_are_bfloat16)
-            raise ValueError(f"weights must be finite and not negative ({found(None)})")
-        if num_invalid and invalid == "raise":
-            first = first_bad(self._scores, self._is_invalid)
-            raise ValueError(bad_scores(num_invalid, first, self.kind))
-        return int(num_invalid)
+            return first_bad(given, lambda chunk: (chunk != 0) & (chunk != 1))
+        if what == "weights" and self._weights is not None:
+            return first_bad_weight(self._weights, self._weights_are_bfloat16)
+        return first_bad(self._scores, self._is_invalid)
 
     def _is_invalid(self, scores: Array) -> Any:
         if self.kernel == "half":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastpr.arrays.dtypes import ScoreKind, score_kind
-from fastpr.arrays.host import found
+from fastpr.arrays.host import First, bad_weights, found
 
 _BOOLS = np.dtype(np.uint8)
 
@@ -62,8 +63,29 @@ def check_broadcast(weights: tuple[int, ...], shape: tuple[int, ...]) -> None:
         )
 
 
-# The first value, and its index as text.
-First = tuple[Any, str] | None
+def message_of(
+    num_invalid: int,
+    num_bad_labels: int,
+    num_bad_weights: int,
+    first: Callable[[str], First],
+    kind: ScoreKind,
+) -> str:
+    """Return what is wrong with samples: of labels, weights and scores the first that is.
+
+    Parameters
+    ----------
+    num_invalid, num_bad_labels, num_bad_weights : int
+        What a kernel reported; see `fastpr.backends.protocol.Backend.score_histogram`.
+    first : callable
+        Takes "labels", "weights" or "predictions", and returns the first that is wrong.
+    kind : ScoreKind
+        Of the scores; the first of these is as it is stored.
+    """
+    if num_bad_labels:
+        return bad_labels(first("labels"))
+    if num_bad_weights:
+        return bad_weights(first("weights"))
+    return bad_scores(num_invalid, first("predictions"), kind)
 
 
 def bad_labels(first: First) -> str:
