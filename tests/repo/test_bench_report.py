@@ -38,6 +38,9 @@ def count(a, b):
     [
         ('"""About."""', '"""Other words."""'),
         ('"""About."""', ""),
+        ("import x", "import y"),
+        ("import x", "from a.b import (\n    c,\n    d,\n)"),
+        ("    for i", "    import x\n\n    for i"),
         ("# why", "# for another reason"),
         ("(a, b)", "(\n    a,\n    b\n)"),
         ("    Longer.\n", ""),
@@ -53,7 +56,6 @@ def test_a_fingerprint_ignores_what_is_not_code(old, new):
     ("old", "new"),
     [
         ("+= 1", "+= 2"),
-        ("import x", "import y"),
         ("    return", "        return"),  # into the loop
         ("and {b", "or {b"),
         (":>{a}", ":<{a}"),
@@ -79,9 +81,10 @@ def test_a_fingerprint_is_the_same_in_every_version_of_python():
         "int f(int a) { return a + 1; }",
         "int f(int a)\n{\n    return a + 1; // why\n}",
         "/* about\n   it */ int f(int a) { return a /* one */ + 1; }",
+        '#include <a.h>\n # include "b/c.h" // why\nint f(int a) { return a + 1; }',
     ],
 )
-def test_a_fingerprint_of_c_ignores_comments_and_layout(text):
+def test_a_fingerprint_of_c_ignores_includes_comments_and_layout(text):
     assert machine.c_code(text) == "intf(inta){returna+1;}"
 
 
@@ -89,29 +92,39 @@ def test_a_fingerprint_of_c_sees_strings_that_look_like_comments():
     assert machine.c_code('f("//a", \'"\'); // b') == 'f("//a",\'"\');'
 
 
-def test_the_fingerprint_is_of_files_and_names(tmp_path):
-    (tmp_path / "csrc").mkdir()
+def test_the_fingerprint_is_of_contents_wherever_they_are(tmp_path):
+    (tmp_path / "csrc" / "ranks").mkdir(parents=True)
     path = tmp_path / "csrc" / "a.c"
     path.write_text("int a; // one\n")
+    (tmp_path / "csrc" / "c.h").write_text("int c;\n")
     first = machine.fingerprint(tmp_path)
-    path.write_text("int a;\n")
+    path.write_text('#include "c.h"\nint a;\n')
     assert machine.fingerprint(tmp_path) == first
-    path.write_text("int b;\n")
-    assert machine.fingerprint(tmp_path) != first
-    path.write_text("int a;\n")
-    path.rename(path.with_name("b.c"))
+    path.rename(tmp_path / "csrc" / "ranks" / "z.h")  # another place in the order of paths, too
+    assert machine.fingerprint(tmp_path) == first
+    (tmp_path / "csrc" / "empty.h").write_text("// nothing but words\n")
+    assert machine.fingerprint(tmp_path) == first
+    (tmp_path / "csrc" / "c.h").write_text("int b;\n")
     assert machine.fingerprint(tmp_path) != first
 
 
 def test_the_fingerprint_covers_the_kernels():
-    paths = {path.name for pattern in machine.KERNELS for path in machine.ROOT.glob(pattern)}
+    paths = {
+        path.relative_to(machine.ROOT).as_posix()
+        for pattern in machine.KERNELS
+        for path in machine.ROOT.glob(pattern)
+    }
     assert {
-        "score_histogram.h",
-        "label_ranks.h",
-        "c.py",
-        "numba_kernels.py",
-        "numba_ranks.py",
+        "csrc/rules.h",
+        "csrc/histogram/score_histogram.h",
+        "csrc/ranks/label_ranks.h",
+        "fastpr/backends/c/library.py",
+        "fastpr/backends/numba/vectors.py",
+        "fastpr/backends/numba/histogram/kernels.py",
+        "fastpr/backends/numba/ranks/kernels.py",
+        "fastpr/backends/parallel.py",
     } <= paths
+    assert not any("numba/sort" in path or "cuda" in path for path in paths)
     assert all(list(machine.ROOT.glob(pattern)) for pattern in machine.KERNELS)
 
 
