@@ -389,6 +389,14 @@ class Curve(OperatingCurve):
         Returns
         -------
         fastpr.curves.plots.draw.CurveDisplay
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure  # or leave out ax, for pyplot
+        >>> from fastpr import Curve
+        >>> curve = Curve.from_counts([4, 3, 1], [4, 1, 0], [0, 3, 4], [0, 1, 3])
+        >>> curve.plot("roc", ax=Figure().add_subplot()).line_.get_label()
+        'AUROC 0.781 (0.624 to 0.938)'
         """
         return importlib.import_module("fastpr.curves.plots.draw").draw(self, kind, ax, **options)
 
