@@ -230,22 +230,56 @@ def test_what_is_missed_is_said():
     ]
 
 
-def test_the_readme_names_missing_peers_and_shows_all_rows():
+def test_the_page_names_missing_peers_and_shows_all_rows():
     found = make_report()
-    text = readme.render("a-cpu", found)
+    text = readme.render("a-cpu", found, "f" * 16)
     assert "Not compared with torcheval: torcheval does not import here" in text
-    assert "![Time a sample against the number of samples](bench/results/a-cpu-samples.svg)" in text
+    plot = "![Time a sample against the number of samples](../bench/results/a-cpu-samples.svg)"
+    assert plot in text
     details = text[text.index("<details>") :]
     for row in report.find(found, "score_histogram"):
         assert f"| {row['name']} | {row['subject']} |" in details
     assert "`import fastpr`, NumPy included: 110 ms, 1.10 times `import numpy`" in text
 
 
-def stale(found, tmp_path, text=None, fingerprint="f" * 16):
+def test_a_section_of_other_kernels_says_so():
+    found = make_report()
+    assert "of other kernels" not in readme.render("a-cpu", found, "f" * 16)
+    text = readme.render("a-cpu", found, "0" * 16)
+    assert "of other kernels (commit abc1234, 2026-01-01): they have changed since" in text
+
+
+def test_the_headline_has_six_rows_of_the_machine_that_is_current():
+    old, new = make_report(), make_report()
+    old["machine"] |= {"cpu": "Another CPU", "date": "2026-02-02"}
+    old["fingerprint"] = "0" * 16
+    reports = {"another-cpu": old, "a-cpu": new}
+    text = readme.headline(reports, "f" * 16)
+    assert text.startswith("A CPU, 2 threads, commit abc1234, 2026-01-01:")
+    rows = [line for line in text.splitlines() if line.startswith("|")][2:]
+    assert len(rows) == 6
+    assert rows[0] == "| 201 thresholds | boost-histogram `call` | 3,000 | 228 | 13.2 |"
+    assert rows[-1] == "| average precision at k | TensorFlow | not there | not there | not there |"
+    assert readme.figures(reports, "f" * 16).index("## A CPU") < readme.figures(
+        reports, "f" * 16
+    ).index("## Another CPU")
+    assert "Another CPU" in readme.headline(reports, "1" * 16)  # the newest, if none is
+    assert "the kernels have changed since" in readme.headline(reports, "1" * 16)
+
+
+def fresh(reports, fingerprint="f" * 16):
+    """Return the README and the page, with the figures of reports."""
+    texts = {
+        "README": f"before {' old '.join(readme.HEADLINE_MARKS)} after",
+        "docs/performance.md": f"before {' old '.join(readme.FIGURES_MARKS)} after",
+    }
+    return readme.updated(texts, reports, fingerprint)
+
+
+def stale(found, tmp_path, texts=None, fingerprint="f" * 16):
     reports = {"a-cpu": found}
-    if text is None:
-        text = readme.updated(f"before {readme.BEGIN} old {readme.END} after", reports)
-    return readme.stale(text, reports, tmp_path, fingerprint)
+    texts = fresh(reports, fingerprint) if texts is None else texts
+    return readme.stale(texts, reports, tmp_path, fingerprint)
 
 
 @pytest.fixture
@@ -260,16 +294,27 @@ def test_nothing_is_stale_right_after_writing(drawn):
     assert stale(make_report(), drawn) == []
 
 
-def test_a_change_of_the_kernels_makes_figures_stale(drawn):
+def test_figures_are_stale_when_no_machine_was_measured_with_these_kernels(drawn):
     (problem,) = stale(make_report(), drawn, fingerprint="0" * 16)
-    assert "not those that a-cpu.json was measured with (commit abc1234)" in problem
+    assert "the kernels are not those of a-cpu.json (commit abc1234)" in problem
     assert "run python bench/run.py" in problem
 
 
-def test_a_text_that_was_edited_is_stale(drawn):
-    found = make_report()
-    text = readme.updated(f"{readme.BEGIN}{readme.END}", {"a-cpu": found})
-    (problem,) = stale(found, drawn, text=text.replace("3.00", "30.0"))
+def test_figures_of_other_kernels_may_stay_beside_those_of_these(drawn):
+    other = make_report()
+    other["fingerprint"] = "0" * 16
+    digest = plots.digest_of(other, "samples")
+    (drawn / "b-cpu-samples.svg").write_text(f"<svg>data: {digest}</svg>")
+    reports = {"a-cpu": make_report(), "b-cpu": other}
+    assert readme.stale(fresh(reports), reports, drawn, "f" * 16) == []
+
+
+@pytest.mark.parametrize("name", ["README", "docs/performance.md"])
+def test_a_text_that_was_edited_is_stale(drawn, name):
+    texts = fresh({"a-cpu": make_report()})
+    texts[name] = texts[name].replace("13.2", "132")
+    (problem,) = stale(make_report(), drawn, texts=texts)
+    assert f"the figures of {name} are not those" in problem
     assert "run python bench/readme.py" in problem
 
 
@@ -282,3 +327,17 @@ def test_a_plot_of_other_data_is_stale(drawn):
     (drawn / "a-cpu-samples.svg").unlink()
     (problem,) = stale(found, drawn)
     assert "a-cpu-samples.svg is missing" in problem
+
+
+def test_writing_makes_texts_and_plots(tmp_path):
+    pytest.importorskip("matplotlib")
+    report.save(make_report(), tmp_path / "a-cpu.json")
+    places = tmp_path / "README.md", tmp_path / "performance.md"
+    for place, marks in zip(places, (readme.HEADLINE_MARKS, readme.FIGURES_MARKS), strict=True):
+        place.write_text("".join(marks))
+    readme.write(*places, tmp_path)
+    texts, reports = readme.read_texts(*places), report.load_all(tmp_path)
+    assert readme.updated(texts, reports, machine.fingerprint()) == texts
+    assert readme.stale(texts, reports, tmp_path, machine.fingerprint()) == [
+        f"the kernels are not those of a-cpu.json (commit abc1234): {readme.MEASURE}"
+    ]
