@@ -196,8 +196,8 @@ class Curve(OperatingCurve):
         exact : bool, default False
             Whether every bin can hold only one value of score.
         lowest_scores : array_like of float, shape (B,), optional
-            The lowest score that each bin can hold, where `edges` were rounded to the dtype of
-            the scores; by default `edges`. Only calibration depends on it.
+            The lowest score that each bin can hold, where edges were rounded to the dtype of
+            the scores; by default the edges. Only calibration depends on it.
         conventions : {"fastpr", "sklearn", "keras"} or Conventions, default "fastpr"
             What is said where the definition gives 0/0.
 
