@@ -30,7 +30,17 @@ _HOST_BACKENDS = tuple(name for name in BACKEND_NAMES if name != DEVICE_BACKEND)
 
 
 class BackendUnavailable(RuntimeError):  # noqa: N818 - a state of the machine, not a mistake
-    """A backend that was asked for by name cannot be used here; the message says why."""
+    """A backend that was asked for by name cannot be used here; the message says why.
+
+    Examples
+    --------
+    >>> import fastpr
+    >>> for name in ("c", "numba", "reference", "cuda"):
+    ...     try:
+    ...         _ = fastpr.precision_recall_at_equal_thresholds([0, 1], [0.2, 0.8], backend=name)
+    ...     except fastpr.BackendUnavailable as error:
+    ...         assert name not in fastpr.available_backends(), error
+    """
 
 
 _loaded: dict[str, Backend] = {}
@@ -65,7 +75,8 @@ def available_backends() -> list[str]:
 
     Examples
     --------
-    >>> "reference" in available_backends()
+    >>> import fastpr
+    >>> "reference" in fastpr.available_backends()
     True
     """
     names = []

@@ -29,6 +29,15 @@ def doctor(file: IO[str] | None = None) -> None:
     ----------
     file : text file, optional
         Where to print; standard output by default.
+
+    Examples
+    --------
+    >>> import io
+    >>> import fastpr
+    >>> text = io.StringIO()
+    >>> fastpr.doctor(file=text)
+    >>> "reference" in text.getvalue()
+    True
     """
     import platform
 

@@ -55,6 +55,12 @@ def get_num_threads() -> int:
     ------
     ValueError
         If FASTPR_NUM_THREADS is not a positive integer.
+
+    Examples
+    --------
+    >>> import fastpr
+    >>> fastpr.get_num_threads() >= 1
+    True
     """
     if _num_threads is not None:
         return _num_threads
@@ -83,10 +89,11 @@ def set_num_threads(num_threads: int | None) -> None:
 
     Examples
     --------
-    >>> set_num_threads(1)
-    >>> get_num_threads()
+    >>> import fastpr
+    >>> fastpr.set_num_threads(1)
+    >>> fastpr.get_num_threads()
     1
-    >>> set_num_threads(None)
+    >>> fastpr.set_num_threads(None)
     """
     global _num_threads
     if num_threads is not None:

@@ -235,6 +235,13 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts, PrecisionReca
         ------
         ValueError, TypeError, OverflowError, BackendUnavailable
             As `precision_recall_at_equal_thresholds`; the state is then as it was.
+
+        Examples
+        --------
+        >>> import fastpr
+        >>> state = fastpr.PrecisionRecallAtEqualThresholds(num_thresholds=3)
+        >>> state.update([[0, 1]], [[0.2, 0.9]]).update([1, 0], [0.4, 0.6], weights=[2, 0])
+        PrecisionRecallAtEqualThresholds(num_thresholds=3, num_samples=4.0, num_positives=3.0)
         """
         samples = read_samples(labels, predictions, weights, self._backend)
         if self._bins.is_exact and samples.num_samples:
@@ -267,6 +274,13 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts, PrecisionReca
         ValueError, OverflowError
             If there were updates from a CUDA device since the state was last read that
             cannot be counted. They are left out, and the next call returns.
+
+        Examples
+        --------
+        >>> import fastpr
+        >>> state = fastpr.PrecisionRecallAtEqualThresholds(num_thresholds=3)
+        >>> state.update([0, 1, 1], [0.2, 0.4, 0.8]).compute().precision.round(3).tolist()
+        [0.667, 1.0, 0.0]
         """
         seen = self._read()
         if self._bins != (reported := Bins(self.num_thresholds)):

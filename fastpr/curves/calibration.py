@@ -148,7 +148,7 @@ def calibration_error(counts: BinnedCounts, num_bins: int, norm: str) -> Estimat
     Notes
     -----
     Within a bin of score the mean score is in [low, high], and the fraction f of positives is
-    known, so |f - mean| is at least the distance of f from that interval, and at most that
+    known, so ``|f - mean|`` is at least the distance of f from that interval, and at most that
     from its further end. Bins do not depend on each other, so the bounds of their mean, or
     maximum, are those of all. The value is for the middle of each interval.
     """

@@ -196,8 +196,8 @@ class Curve(OperatingCurve):
         exact : bool, default False
             Whether every bin can hold only one value of score.
         lowest_scores : array_like of float, shape (B,), optional
-            The lowest score that each bin can hold, where `edges` were rounded to the dtype of
-            the scores; by default `edges`. Only calibration depends on it.
+            The lowest score that each bin can hold, where edges were rounded to the dtype of
+            the scores; by default the edges. Only calibration depends on it.
         conventions : {"fastpr", "sklearn", "keras"} or Conventions, default "fastpr"
             What is said where the definition gives 0/0.
 
@@ -389,6 +389,14 @@ class Curve(OperatingCurve):
         Returns
         -------
         fastpr.curves.plots.draw.CurveDisplay
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure  # or leave out ax, for pyplot
+        >>> from fastpr import Curve
+        >>> curve = Curve.from_counts([4, 3, 1], [4, 1, 0], [0, 3, 4], [0, 1, 3])
+        >>> curve.plot("roc", ax=Figure().add_subplot()).line_.get_label()
+        'AUROC 0.781 (0.624 to 0.938)'
         """
         return importlib.import_module("fastpr.curves.plots.draw").draw(self, kind, ax, **options)
 

@@ -29,6 +29,16 @@ class PrecisionRecallData(NamedTuple):
         ``tp / (tp + fn)``, or `zero_division` where nothing is positive.
     thresholds : ndarray of float64
         ``i / (T - 1)``; read-only.
+
+    Examples
+    --------
+    >>> from fastpr import precision_recall_at_equal_thresholds
+    >>> result = precision_recall_at_equal_thresholds([0, 1, 1], [0.2, 0.4, 0.8], num_thresholds=3)
+    >>> result._fields
+    ('tp', 'fp', 'tn', 'fn', 'precision', 'recall', 'thresholds')
+    >>> tp, fp, tn, fn, precision, recall, thresholds = result
+    >>> tp.tolist(), thresholds.tolist()
+    ([2, 1, 0], [0.0, 0.5, 1.0])
     """
 
     tp: Array

@@ -39,7 +39,18 @@ _MOST_PARTS = 32
 
 
 class UndefinedMetricWarning(UserWarning):
-    """A metric has no value for the labels that were given, as when all are of one class."""
+    """A metric has no value for the labels that were given, as when all are of one class.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from fastpr import exact
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     value = exact.roc_auc_score([1, 1], [0.2, 0.8])
+    >>> value, caught[0].category.__name__
+    (nan, 'UndefinedMetricWarning')
+    """
 
 
 # ---- two classes ----

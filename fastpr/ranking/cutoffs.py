@@ -37,6 +37,13 @@ class RankingData(NamedTuple):
         Means over rows.
     psp, psndcg : ndarray of float64, or None
         Propensity-scored precision and nDCG; None without label weights.
+
+    Examples
+    --------
+    >>> from fastpr import RankingMetrics
+    >>> data = RankingMetrics(k=2).update([[0], [1]], [[0.9, 0.1, 0.2], [0.3, 0.2, 0.1]]).compute()
+    >>> data.cutoffs.tolist(), data.hit_rate.tolist(), data.psp
+    ([1, 2], [0.5, 1.0], None)
     """
 
     cutoffs: NDArray[np.int64]
@@ -168,6 +175,14 @@ class RankingMetrics(RankingState[RankingData]):
         ------
         ValueError
             If updates from device arrays hold bad data; see `update`.
+
+        Examples
+        --------
+        >>> import fastpr
+        >>> state = fastpr.RankingMetrics(k=2)
+        >>> metrics = state.update([[0, 2], [1]], [[0.9, 0.5, 0.4], [0.3, 0.2, 0.1]]).compute()
+        >>> metrics.reciprocal_rank.tolist()
+        [0.5, 0.75]
         """
         seen, k = self._read(), self._ranking.k
         means = self._means(seen)

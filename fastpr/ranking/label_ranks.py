@@ -34,8 +34,17 @@ class LabelRanks(NamedTuple):
         The number of classes scored higher than each label; k stands for k and more. None
         with ``ties="index"``.
     num_equal : ndarray of int32, or None
-        The number of classes of the same score, the label included; 0 where `num_above` is
+        The number of classes of the same score, the label included; 0 where ``num_above`` is
         k. None with ``ties="index"``.
+
+    Examples
+    --------
+    >>> import fastpr
+    >>> found = fastpr.label_ranks([[0, 2]], [[0.5, 0.9, 0.5]], k=3, ties="optimistic")
+    >>> found.ranks.tolist(), found.labels.tolist()
+    ([1, 2], [0, 2])
+    >>> found.num_above.tolist(), found.num_equal.tolist()
+    ([1, 1], [2, 2])
     """
 
     indptr: NDArray[np.int64]

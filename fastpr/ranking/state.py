@@ -111,6 +111,13 @@ class RankingState(StreamingState[RowSums, Result], Generic[Result]):
         ------
         ValueError, TypeError, OverflowError, BackendUnavailable
             As `fastpr.average_precision_at_k`; the state is then as it was.
+
+        Examples
+        --------
+        >>> import fastpr
+        >>> state = fastpr.AveragePrecisionAtK(k=2)
+        >>> state.update([[0, 2], [1]], [[0.9, 0.5, 0.4], [0.3, 0.2, 0.1]], weights=[1, 3])
+        AveragePrecisionAtK(k=2, num_rows=2, num_empty=0)
         """
         rows = checked_rows(labels, predictions, weights, self._ranking, self._backend)
         return self._take_batch(rows)
@@ -249,5 +256,12 @@ class AveragePrecisionAtK(RankingState[float]):
         ------
         ValueError
             If updates from device arrays hold bad data; see `update`.
+
+        Examples
+        --------
+        >>> import fastpr
+        >>> state = fastpr.AveragePrecisionAtK(k=2)
+        >>> state.update([[0, 2], [1]], [[0.9, 0.5, 0.4], [0.3, 0.2, 0.1]]).compute()
+        0.5
         """
         return mean_of(self._read(), self._ranking, self._summands)

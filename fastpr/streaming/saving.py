@@ -77,7 +77,15 @@ class SavedState(Generic[Seen]):
     # ---- bytes and files ----
 
     def to_bytes(self) -> bytes:
-        """Return the tables and the options that change numbers; equal states, equal bytes."""
+        """Return the tables and the options that change numbers; equal states, equal bytes.
+
+        Examples
+        --------
+        >>> import fastpr
+        >>> state = fastpr.AveragePrecisionAtK(k=1).update([0], [[0.2, 0.1]])
+        >>> fastpr.AveragePrecisionAtK.from_bytes(state.to_bytes()) == state
+        True
+        """
         return self._packed(self._read(), max(self._HEADER_KEYS))
 
     def _packed(self, seen: Seen, schema: int) -> bytes:
@@ -146,6 +154,17 @@ class SavedState(Generic[Seen]):
         ------
         OSError
             If the file cannot be written. An old file is then as it was.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> import fastpr
+        >>> state = fastpr.AveragePrecisionAtK(k=1).update([0], [[0.2, 0.1]])
+        >>> with TemporaryDirectory() as folder:
+        ...     state.save(f"{folder}/model.fastpr")
+        ...     same = fastpr.AveragePrecisionAtK.load(f"{folder}/model.fastpr")
+        >>> same == state
+        True
         """
         storage.write_atomically(path, self.to_bytes())
 

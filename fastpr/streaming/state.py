@@ -178,7 +178,16 @@ class StreamingState(SavedState[Seen], Generic[Seen, Result]):
             return self._seen
 
     def reset(self) -> None:
-        """Forget all that was seen, and updates from device arrays that are bad too."""
+        """Forget all that was seen, and updates from device arrays that are bad too.
+
+        Examples
+        --------
+        >>> import fastpr
+        >>> state = fastpr.AveragePrecisionAtK(k=1).update([0], [[0.2, 0.1]])
+        >>> state.reset()
+        >>> state == fastpr.AveragePrecisionAtK(k=1)
+        True
+        """
         with self._lock.current:
             if self._pending is not None and not self._pending.discard():
                 self._pending = None
@@ -218,6 +227,13 @@ class StreamingState(SavedState[Seen], Generic[Seen, Result]):
             and left out.
         OverflowError
             If there would be 2**63 samples, or rows, or more.
+
+        Examples
+        --------
+        >>> import fastpr
+        >>> states = [fastpr.AveragePrecisionAtK(k=1).update([0], [[0.2, 0.1]]) for _ in range(3)]
+        >>> states[0].merge(*states[1:])
+        AveragePrecisionAtK(k=1, num_rows=3, num_empty=0)
         """
         for other in others:
             if not self._is_mergeable(other):

@@ -56,7 +56,7 @@ def draw(
     best: bool | str = True,
     **line_options: Any,
 ) -> CurveDisplay:
-    """Plot a curve, with what its bins leave open as a band. `Curve.plot` calls it.
+    """Plot a curve, with what its bins leave open as a band. `fastpr.Curve.plot` calls it.
 
     Draw several curves on one plot by passing the axes of the first; each gets a colour and a
     line style of its own, and its place in the legend.
@@ -84,7 +84,7 @@ def draw(
     iso_f1 : bool, default True
         Whether "pr" has lines of equal F1.
     best : bool or str, default True
-        Whether to mark the best cut; or the metric that is to be best there, as `Curve.best`
+        Whether to mark the best cut; or the metric that is to be best there, as `fastpr.Curve.best`
         takes it. Not in "calibration" and "counts".
     **line_options
         Properties of the line, as matplotlib's Line2D takes them; for "counts" those of the
@@ -93,7 +93,7 @@ def draw(
     Returns
     -------
     CurveDisplay
-        With figure_, ax_, line_, band_ and point_.
+        With ``figure_``, ``ax_``, ``line_``, ``band_`` and ``point_``.
 
     Raises
     ------
