@@ -221,12 +221,12 @@ class Samples:
         ValueError
             With the first position of what is wrong.
         """
-        num_invalid, num_bad_labels, num_bad_weights = map(int, report)
+        num_invalid, num_bad_labels, num_bad_weights = report.tolist()
         if num_bad_labels or num_bad_weights or (num_invalid and invalid == "raise"):
             raise ValueError(
                 message_of(num_invalid, num_bad_labels, num_bad_weights, self._first_bad, self.kind)
             )
-        return num_invalid
+        return int(num_invalid)
 
     def _first_bad(self, what: str) -> First:
         if what == "labels":
