@@ -38,7 +38,8 @@ MAY_USE = {
     "ranking": {"streaming", "arrays", *BACKENDS},
     "exact": {"arrays", *BACKENDS},
     "resampling": {"counts", "ranking", "curves", "streaming"},
-    "face": {"counts", "ranking", "exact", "curves", "resampling", "backends.doctor", "backends.forks", *BACKENDS},
+    "face": {"counts", "ranking", "exact", "curves", "resampling", "backends.doctor",
+             "backends.forks", *BACKENDS},
     # the face, and what options can be, and the checks of weights and of an indptr
     "cli": {
         "face", "io", "data", "backends.choose", "counts.bins", "ranking.options", "arrays.host",

@@ -141,16 +141,7 @@ class SortedScores:
         return Areas(exact_lost, self.num_samples - total, total)
 
     def counts(self, dtype: Any, ascending: bool) -> Counts:
-        """Return the counts at each score, with one more place for a point without one.
-
-        Parameters
-        ----------
-        dtype : numpy.dtype
-            Of the thresholds, float32 or float64.
-        ascending : bool
-            Whether the lowest score comes first, and the place is the last one; or else the
-            highest, and the place is the first one.
-        """
+        """See `fastpr.backends.protocol.SortedSamples`."""
         num_groups = int(self._num_groups.sum())
         tps, fps = np.empty(num_groups + 1), np.empty(num_groups + 1)
         thresholds = np.empty(num_groups + 1, dtype)
@@ -182,25 +173,7 @@ class SortedScores:
 def sort_scores(
     scores: Array, labels: NDArray[np.uint8], weights: Array | None, run: Run, num_parts: int
 ) -> SortedScores | None:
-    """Sort samples by their scores, the highest first.
-
-    Parameters
-    ----------
-    scores : ndarray of float32 or float64, shape (n,), n > 0
-        Contiguous. -0.0 is 0.0.
-    labels : ndarray of uint8, shape (n,)
-        Contiguous; 0 is a negative, anything else a positive.
-    weights : ndarray of float32 or float64, shape (n,), optional
-        Contiguous; finite and not negative. Samples of weight 0 are left out.
-    run : callable
-        Does the work of a number of parts.
-    num_parts : int
-        How many parts the input is read in.
-
-    Returns
-    -------
-    SortedScores or None
-        None if a score is NaN or infinite.
+    """Sort samples by their scores; see `fastpr.backends.protocol.Sorter`.
 
     Raises
     ------
@@ -273,20 +246,7 @@ def sort_scores(
 def keep_points(
     counts: Counts, first: int, last: int, corners_only: bool, run: Run, num_parts: int
 ) -> Counts:
-    """Return the points of a curve that are drawn, and room for the one without a threshold.
-
-    Parameters
-    ----------
-    counts : Counts
-        As `SortedScores.counts` returns them.
-    first, last : int
-        The first point and the last one, which are kept.
-    corners_only : bool
-        Whether only corners of the curve of the rates are kept, or the ends of the lines on
-        which the recall does not change.
-    run, num_parts
-        As for `sort_scores`.
-    """
+    """Leave out points of a curve; see `fastpr.backends.protocol.Sorter`."""
     # each part with the point before it and the one after it, which it looks at
     edges = [first + 1 + (last - first - 1) * part // num_parts for part in range(num_parts + 1)]
     cuts = [slice(start - 1, stop + 1) for start, stop in pairwise(edges)]
