@@ -96,7 +96,10 @@ def main(argv: list[str] | None = None) -> int:
         name = arguments.name or machine.file_name(found["machine"])
         report.save(found, report.RESULTS / f"{name}.json")
         readme.write()
-        print(f"wrote bench/results/{name}.json, the plots beside it, docs/performance.md and the table of README.md")
+        print(
+            f"wrote bench/results/{name}.json, the plots beside it, docs/performance.md and the "
+            "table of README.md"
+        )
     if not arguments.quick:  # figures are asked for at full size
         for line in readme.missed(found):
             print(f"missed: {line}")
