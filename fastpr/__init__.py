@@ -21,7 +21,7 @@ _NAMES_OF = {
     "curves.curve": ("Curve",),
     "curves.estimates": ("Conventions", "Estimate", "OperatingPoint"),
     "curves.ratios": ("PrecisionRecallData",),
-    "ranking.cutoffs": ("RankingData", "RankingMetrics"),
+    "ranking.metrics_state": ("RankingData", "RankingMetrics"),
     "ranking.functions": (
         "average_precision_at_k", "hit_rate_at_k", "ndcg_at_k", "precision_at_k",
         "recall_at_k", "reciprocal_rank_at_k",

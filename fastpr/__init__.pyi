@@ -14,8 +14,6 @@ from fastpr.curves.estimates import Conventions as Conventions
 from fastpr.curves.estimates import Estimate as Estimate
 from fastpr.curves.estimates import OperatingPoint as OperatingPoint
 from fastpr.curves.ratios import PrecisionRecallData as PrecisionRecallData
-from fastpr.ranking.cutoffs import RankingData as RankingData
-from fastpr.ranking.cutoffs import RankingMetrics as RankingMetrics
 from fastpr.ranking.functions import average_precision_at_k as average_precision_at_k
 from fastpr.ranking.functions import hit_rate_at_k as hit_rate_at_k
 from fastpr.ranking.functions import ndcg_at_k as ndcg_at_k
@@ -24,6 +22,8 @@ from fastpr.ranking.functions import recall_at_k as recall_at_k
 from fastpr.ranking.functions import reciprocal_rank_at_k as reciprocal_rank_at_k
 from fastpr.ranking.label_ranks import LabelRanks as LabelRanks
 from fastpr.ranking.label_ranks import label_ranks as label_ranks
+from fastpr.ranking.metrics_state import RankingData as RankingData
+from fastpr.ranking.metrics_state import RankingMetrics as RankingMetrics
 from fastpr.ranking.state import AveragePrecisionAtK as AveragePrecisionAtK
 from fastpr.ranking.top_k import average_precision_at_top_k as average_precision_at_top_k
 from fastpr.resampling.bootstrap import BootstrapResult as BootstrapResult

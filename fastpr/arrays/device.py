@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastpr.arrays import dlpack
-from fastpr.arrays.places import CUDA, check_same_place, cupy_ordinal
+from fastpr.arrays.places import CUDA, check_same_place, cupy_ordinal, is_cuda
+from fastpr.backends import choose
 
 # Handle of the stream with which every other one of a device is in order.
 LEGACY_STREAM = 1
@@ -74,6 +75,38 @@ class DeviceArray(NamedTuple):
         kept = zip(self.shape, self.strides, shape[num_new:], strict=True)
         strides = [0 if ours != theirs else stride for ours, stride, theirs in kept]
         return self._replace(shape=shape, strides=(0,) * num_new + tuple(strides))
+
+
+def on_device(places: dict[str, str], backend: str | None) -> bool:
+    """Return whether arrays are on a CUDA device; that they all are is checked.
+
+    Parameters
+    ----------
+    places : dict of str to str
+        What `place_of` returned, by what messages call the arrays, in the plural.
+    backend : str, optional
+        The backend that was asked for.
+
+    Raises
+    ------
+    ValueError
+        If they are in different places, or a host backend is named for arrays on a device.
+    BackendUnavailable
+        If CUDA kernels do not work here.
+    """
+    if not any(map(is_cuda, places.values())):
+        return False
+    check_same_place(places)
+    named = choose.named_backend(backend)
+    if named not in (None, choose.DEVICE_BACKEND):
+        source = f"backend {named!r}" if named == backend else f"FASTPR_BACKEND={named}"
+        name, place = next(iter(places.items()))
+        raise ValueError(
+            f"{source} counts on the host, and {name} are on {place}; copy them to the host "
+            "first, with .cpu() for instance, or name no backend"
+        )
+    choose.choose_backend(choose.DEVICE_BACKEND)
+    return True
 
 
 def check_same_device(arrays: dict[str, DeviceArray]) -> None:

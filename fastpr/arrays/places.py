@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from fastpr.arrays import dlpack
-from fastpr.backends import choose
 
 HOST = "the host"
 CUDA = "cuda"
@@ -44,38 +43,6 @@ def place_of(value: Any) -> str:
 def is_cuda(place: str) -> bool:
     """Return whether what `place_of` returned is a device that CUDA kernels read."""
     return place == _SOME_CUDA or (place.startswith(CUDA) and not place.endswith("(ROCm)"))
-
-
-def on_device(places: dict[str, str], backend: str | None) -> bool:
-    """Return whether arrays are on a CUDA device; that they all are is checked.
-
-    Parameters
-    ----------
-    places : dict of str to str
-        What `place_of` returned, by what messages call the arrays, in the plural.
-    backend : str, optional
-        The backend that was asked for.
-
-    Raises
-    ------
-    ValueError
-        If they are in different places, or a host backend is named for arrays on a device.
-    BackendUnavailable
-        If CUDA kernels do not work here.
-    """
-    if not any(map(is_cuda, places.values())):
-        return False
-    check_same_place(places)
-    named = choose.named_backend(backend)
-    if named not in (None, choose.DEVICE_BACKEND):
-        source = f"backend {named!r}" if named == backend else f"FASTPR_BACKEND={named}"
-        name, place = next(iter(places.items()))
-        raise ValueError(
-            f"{source} counts on the host, and {name} are on {place}; copy them to the host "
-            "first, with .cpu() for instance, or name no backend"
-        )
-    choose.choose_backend(choose.DEVICE_BACKEND)
-    return True
 
 
 def check_same_place(places: dict[str, str]) -> None:

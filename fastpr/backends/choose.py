@@ -21,7 +21,7 @@ _MODULES = {
 BACKEND_NAMES = tuple(_MODULES)
 # Those that sort scores, for exact curves; best first.
 _SORTERS = {
-    "numba": "fastpr.backends.numba.sort.scores",
+    "numba": "fastpr.backends.numba.sort.blocks",
     "reference": "fastpr.backends.reference.sort",
 }
 # Reads the memory of devices. Arrays on the host it has to copy, so it gets these only by name.

@@ -18,7 +18,7 @@ from fastpr.cli.display import progress_bar
 from fastpr.cli.evaluate import BINS, Evaluation, Options, Positive, evaluate
 from fastpr.cli.evaluate_plot import check_plot, draw_report
 from fastpr.cli.evaluate_report import print_report, to_json
-from fastpr.cli.files import check_keys, check_outputs, deliver
+from fastpr.cli.outputs import check_keys, check_outputs, deliver
 from fastpr.cli.rank import RankOptions, rank
 from fastpr.cli.rank_input import RankFiles, RankInput
 from fastpr.cli.rank_report import print_ranking, ranking_to_json

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.arrays.dtypes import BFLOAT16, FLOAT16, SCORE_KINDS, ScoreKind
-from fastpr.backends.options import as_integer
+from fastpr.backends.integers import as_integer
 from fastpr.curves.thresholds import equal_thresholds, frozen
 
 MAX_NUM_THRESHOLDS = 65_537

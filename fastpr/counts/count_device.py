@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fastpr.arrays.dtypes import ScoreKind
-from fastpr.arrays.host import First, as_float64
+from fastpr.arrays.first import First
+from fastpr.arrays.weights import as_float64
 from fastpr.counts.bins import Bins, two_exact_dtypes
+from fastpr.counts.samples.checks import message_of
 from fastpr.counts.samples.device import DeviceSamples
-from fastpr.counts.samples.rules import message_of
 from fastpr.counts.table import NO_SAMPLES, ScoreCounts
 from fastpr.streaming.pending import UNKNOWN
 

@@ -12,16 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastpr.arrays.host import (
-    Array,
-    as_float64,
-    check_weight_values,
-    first_bad,
-    found,
-    host_array,
-    readable,
-    weight_array,
-)
+from fastpr.arrays.dtypes import Array
+from fastpr.arrays.first import first_bad, found
+from fastpr.arrays.host import host_array, readable
+from fastpr.arrays.weights import as_float64, check_weight_values, weight_array
 from fastpr.backends import parallel
 from fastpr.backends.protocol import bfloat16_values
 

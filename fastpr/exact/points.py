@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastpr.arrays.host import Array
+from fastpr.arrays.dtypes import Array
 from fastpr.backends import parallel
 from fastpr.backends.protocol import SortedSamples, Sorter
 from fastpr.exact.inputs import (

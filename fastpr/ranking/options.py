@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fastpr.backends.options import as_integer
-from fastpr.ranking.rows.rules import MAX_CLASSES
+from fastpr.backends.integers import as_integer
+from fastpr.ranking.rows.checks import MAX_CLASSES
 
 EMPTY = ("skip", "zero", "one", "nan", "raise")
 DENOMINATORS = ("min", "relevant", "hits", "k")

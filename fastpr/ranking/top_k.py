@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastpr.arrays.host import Array, host_array
-from fastpr.backends.options import as_integer
+from fastpr.arrays.dtypes import Array
+from fastpr.arrays.host import host_array
+from fastpr.backends.integers import as_integer
 from fastpr.backends.protocol import RankBlock
 from fastpr.ranking.hits import Floats
+from fastpr.ranking.rows.checks import row_weights
 from fastpr.ranking.rows.dense import RowArray
 from fastpr.ranking.rows.labels import read_labels
-from fastpr.ranking.rows.rules import row_weights
 from fastpr.ranking.rows.sparse import is_sparse
 from fastpr.ranking.values import Summation, average_precision_of, check_options, mean_of
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastpr.arrays.host import as_float64, check_weight_values, weight_array
+from fastpr.arrays.weights import as_float64, check_weight_values, weight_array
 from fastpr.backends.protocol import RankBlock
 from fastpr.ranking.hits import Floats, find_hits, rows_of
 from fastpr.ranking.metrics import average_precision, cutoff_values

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar, Generic, Protocol, TypeGuard, TypeVar
 
 from fastpr.backends.choose import check_backend
-from fastpr.backends.parallel import ForkSafeLock, NoLock
+from fastpr.streaming.locks import ForkSafeLock, NoLock
 from fastpr.streaming.pending import DeviceWork, Pending, bad_updates
-from fastpr.streaming.saving import SavedState
+from fastpr.streaming.saved_state import SavedState
 
 T = TypeVar("T")
 Result = TypeVar("Result")

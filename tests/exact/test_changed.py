@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from fastpr.backends.numba.sort import scores as numba_sort_scores
+from fastpr.backends.numba.sort import blocks as numba_sort_scores
 
 # Of a pass over the samples, which is one turn of `run`: least and largest, cells, buckets.
 NUM_PASSES = 3

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastpr.arrays.device import DeviceArray, check_same_device, device_array
-from fastpr.arrays.host import as_float64, check_weight_dtype, check_weight_values, weight_array
 from fastpr.arrays.places import HOST, differ_in_place
-from fastpr.counts.samples.rules import check_broadcast, check_kind, check_shapes, kernel_labels
+from fastpr.arrays.weights import as_float64, check_weight_dtype, check_weight_values, weight_array
+from fastpr.counts.samples.checks import check_broadcast, check_kind, check_shapes, kernel_labels
 
 
 class DeviceSamples:

@@ -1,6 +1,6 @@
 """Canonical samples: what users pass becomes what kernels read, without copying it.
 
-What is said of them stands in `fastpr.counts.samples.rules`.
+What is said of them stands in `fastpr.counts.samples.checks`.
 """
 
 from __future__ import annotations
@@ -12,23 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastpr.arrays.dtypes import ScoreKind
-from fastpr.arrays.host import (
-    ALIGNED,
-    C_CONTIGUOUS,
-    CHUNK,
-    F_CONTIGUOUS,
-    Array,
-    First,
-    as_float64,
-    check_weight_values,
-    first_bad,
-    first_bad_weight,
-    host_array,
-    weight_array,
-)
+from fastpr.arrays.dtypes import Array, ScoreKind
+from fastpr.arrays.first import CHUNK, First, first_bad
+from fastpr.arrays.host import ALIGNED, C_CONTIGUOUS, F_CONTIGUOUS, host_array
+from fastpr.arrays.weights import as_float64, check_weight_values, first_bad_weight, weight_array
 from fastpr.backends.rules import MINUS_ZERO_HALF
-from fastpr.counts.samples.rules import (
+from fastpr.counts.samples.checks import (
     check_broadcast,
     check_kind,
     check_shapes,

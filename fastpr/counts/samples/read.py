@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fastpr.arrays.places import is_cuda, on_device, place_of
+from fastpr.arrays.device import on_device
+from fastpr.arrays.places import is_cuda, place_of
 from fastpr.counts.samples.device import DeviceSamples
 from fastpr.counts.samples.host import Samples
 

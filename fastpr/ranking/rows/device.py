@@ -11,9 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastpr.arrays.device import DeviceArray, check_same_device, device_array
-from fastpr.arrays.host import check_weight_dtype
+from fastpr.arrays.weights import check_weight_dtype
+from fastpr.ranking.rows.checks import (
+    check_kind,
+    check_score_shape,
+    check_weight_shape,
+    row_weights,
+)
 from fastpr.ranking.rows.labels import Ranked, checked_indptr, is_one_a_row, label_dtype
-from fastpr.ranking.rows.rules import check_kind, check_score_shape, check_weight_shape, row_weights
 
 # Rows and labels that are ranked at once: what is waited for at least, and stored.
 MAX_PIECE = 1 << 22

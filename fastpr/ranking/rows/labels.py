@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastpr.arrays.host import Array, host_array, readable
-from fastpr.backends.options import as_integer
+from fastpr.arrays.dtypes import Array
+from fastpr.arrays.host import host_array, readable
+from fastpr.backends.integers import as_integer
 from fastpr.ranking.rows.dense import RowArray
 from fastpr.ranking.rows.sparse import SparseRows, checked_starts, is_sparse
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastpr.arrays.device import device_array
-from fastpr.arrays.host import weight_array
-from fastpr.arrays.places import HOST, is_cuda, on_device, place_of
+from fastpr.arrays.device import device_array, on_device
+from fastpr.arrays.places import HOST, is_cuda, place_of
+from fastpr.arrays.weights import weight_array
 from fastpr.ranking.rows.device import PAIR, DeviceRows
 from fastpr.ranking.rows.host import Rows
 

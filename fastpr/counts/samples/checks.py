@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastpr.arrays.dtypes import ScoreKind, score_kind
-from fastpr.arrays.host import First, bad_weights, found
+from fastpr.arrays.first import First, found
+from fastpr.arrays.weights import bad_weights
 
 _BOOLS = np.dtype(np.uint8)
 
