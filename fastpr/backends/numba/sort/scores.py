@@ -349,7 +349,7 @@ def keep_points(
 
 
 def to_ratios(kernel: Any, counts: Counts, totals: tuple[float, ...], run: Run, num: int) -> None:
-    """Make ratios of counts, in place, by a kernel of `numba_sort_walks`."""
+    """Make ratios of counts, in place, by a kernel of `fastpr.backends.numba.sort.walks`."""
     edges = [len(counts.tps) * part // num for part in range(num + 1)]
 
     def work(part: int) -> None:
