@@ -31,20 +31,10 @@ _SCORE_KINDS = {
     "f32": (np.uint32, np.int32, 0x7F800000),
     "f64": (np.uint64, np.int64, 0x7FF0000000000000),
 }
-
-
 _POSITIONS = np.arange(BATCH, dtype=np.int32)
-
-
-_NO_STARTS = np.empty(0, np.int64)
-
-
+_NO_STARTS = read_only(np.empty(0, np.int64))
 _NO_LABELS = np.empty(0, np.int64)
-
-
 _NO_COUNTS = np.empty(0, np.int32)
-
-
 _NO_MARKS = np.empty(0, np.uint64)
 
 
@@ -82,9 +72,9 @@ def label_ranks(kernel: str, rows: RowBlock, k: int, out: RankBlock) -> None:
     )
     rank_rows(
         read_only(scores.view(bits_type)), first_row, row_stride,
-        read_only((_NO_STARTS if score_starts is None else score_starts)[:]), num_classes,
+        _NO_STARTS if score_starts is None else read_only(score_starts[:]), num_classes,
         read_only(labels.astype(np.int64, copy=False)[:]),
-        read_only((_NO_STARTS if label_starts is None else label_starts)[:]), num_labels,
+        _NO_STARTS if label_starts is None else read_only(label_starts[:]), num_labels,
         num_ids, k, bits_type(infinity), out.num_above is not None, out.num_relevant, out.ranks,
         _NO_LABELS if out.labels is None else out.labels,
         _NO_COUNTS if out.num_above is None else out.num_above,

@@ -211,6 +211,7 @@ def make_count_before(functions: Keys, key_type: Any) -> Any:
             num_left += 1
         return num_left, bar
 
+    # As a call, as `count_before` too, it takes 9 % longer for rows of float64.
     @njit(**INLINED_BY_LLVM)
     def run_race(row, options, scratch, num_labels, bar, many):
         scores, row_start, num_scores = row
