@@ -12,8 +12,6 @@ from fastpr.backends.c.library import ffi, lib
 from fastpr.backends.protocol import RankBlock, RowBlock
 
 _INT64 = ffi.typeof("int64_t[]")
-
-
 _SCORE_KINDS = {
     "u8": lib.FASTPR_SCORE_U8,
     "f16": lib.FASTPR_SCORE_F16,
@@ -21,8 +19,6 @@ _SCORE_KINDS = {
     "f32": lib.FASTPR_SCORE_F32,
     "f64": lib.FASTPR_SCORE_F64,
 }
-
-
 _INT32 = ffi.typeof("int32_t[]")
 
 

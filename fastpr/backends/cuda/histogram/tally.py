@@ -305,7 +305,7 @@ class ScoreTally:
     # ---- reading ----
 
     def finish(self) -> tuple[TallyCounts, list[Refused]]:
-        """Wait for all updates, return what they left behind, and begin anew.
+        """Wait for all updates, return what was counted, and begin anew.
 
         Returns
         -------

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.backends.numba.compile import read_only
-from fastpr.backends.numba.ranks.kernels import BATCH, NUM_FIELDS, make_ranking
+from fastpr.backends.numba.ranks.arguments import NUM_FIELDS, Options, Scratch
+from fastpr.backends.numba.ranks.kernels import make_ranking
 from fastpr.backends.numba.ranks.many_labels import (
     MANY_CLASSES,
     MANY_RANKS,
@@ -16,6 +17,7 @@ from fastpr.backends.numba.ranks.many_labels import (
     most_listed,
     num_words,
 )
+from fastpr.backends.numba.ranks.race import BATCH
 from fastpr.backends.numba.vectors import NUM_LANES
 from fastpr.backends.protocol import RankBlock, RowBlock
 
@@ -29,28 +31,16 @@ _SCORE_KINDS = {
     "f32": (np.uint32, np.int32, 0x7F800000),
     "f64": (np.uint64, np.int64, 0x7FF0000000000000),
 }
-
-
 _POSITIONS = np.arange(BATCH, dtype=np.int32)
-
-
-_NO_STARTS = np.empty(0, np.int64)
-
-
+_NO_STARTS = read_only(np.empty(0, np.int64))
 _NO_LABELS = np.empty(0, np.int64)
-
-
 _NO_COUNTS = np.empty(0, np.int32)
-
-
 _NO_MARKS = np.empty(0, np.uint64)
 
 
-def _scratch(
-    bits_type: Any, key_type: Any, most_labels: int, room: int = 3 * BATCH
-) -> tuple[Array, ...]:
-    """Return (label_keys, fields, bits, ids, keys, counts) for rows of so many labels."""
-    return (
+def _scratch(bits_type: Any, key_type: Any, most_labels: int, room: int = 3 * BATCH) -> Scratch:
+    """Return room for rows of so many labels."""
+    return Scratch(
         np.empty(most_labels + 1, key_type),
         np.empty((NUM_FIELDS, most_labels + 1), np.int32),
         np.empty(room, bits_type),
@@ -82,9 +72,9 @@ def label_ranks(kernel: str, rows: RowBlock, k: int, out: RankBlock) -> None:
     )
     rank_rows(
         read_only(scores.view(bits_type)), first_row, row_stride,
-        read_only((_NO_STARTS if score_starts is None else score_starts)[:]), num_classes,
+        _NO_STARTS if score_starts is None else read_only(score_starts[:]), num_classes,
         read_only(labels.astype(np.int64, copy=False)[:]),
-        read_only((_NO_STARTS if label_starts is None else label_starts)[:]), num_labels,
+        _NO_STARTS if label_starts is None else read_only(label_starts[:]), num_labels,
         num_ids, k, bits_type(infinity), out.num_above is not None, out.num_relevant, out.ranks,
         _NO_LABELS if out.labels is None else out.labels,
         _NO_COUNTS if out.num_above is None else out.num_above,
@@ -107,12 +97,13 @@ def label_counts(
     """Count what comes before labels; see `fastpr.backends.protocol.Backend`."""
     bits_type, key_type, infinity = _SCORE_KINDS[kernel]
     _, count_piece = make_ranking(bits_type, key_type)
-    label_keys, fields, bits, batch_ids, keys, found = _scratch(bits_type, key_type, len(ids))
+    scratch = _scratch(bits_type, key_type, len(ids))
+    options = Options(k, bits_type(infinity), len(counts) == 3)
     count_piece(
-        read_only(piece.view(bits_type)), ids - first, label_scores.view(bits_type), k,
-        bits_type(infinity), len(counts) == 3, label_keys, fields, bits, batch_ids, keys, found,
+        read_only(piece.view(bits_type)), ids - first, label_scores.view(bits_type), options,
+        scratch,
     )  # fmt: skip
-    counts += found[: len(counts), : len(ids)]
+    counts += scratch.counts[: len(counts), : len(ids)]
 
 
 def _flat(rows: Array) -> Array:
