@@ -54,6 +54,8 @@ def _load(name: str) -> Backend:
     if name not in _reasons:
         try:
             with forks.loading:
+                # NumPy loads this when somebody looks for it, and a fork would not wait for that
+                import_module("numpy.ma")
                 _loaded[name] = import_module(_MODULES[name])
             return _loaded[name]
         except ImportError as error:

@@ -2,10 +2,16 @@
 
 A child has the thread that forked, and no other. What another thread was importing in the parent
 stays locked in the child for ever, and so does Numba's compiler.
+
+Of what is registered to run before a fork, the last comes first. Whoever registers after this
+module may so hold a lock while the fork waits here for a thread that needs that lock to go on:
+those of the standard library are therefore loaded before, and no wait is without end.
 """
 
 from __future__ import annotations
 
+import concurrent.futures.thread  # noqa: F401
+import logging  # noqa: F401
 import os
 import threading
 from typing import Any
@@ -14,6 +20,8 @@ from typing import Any
 # of the locks never waits for this one.
 loading = threading.RLock()
 _locks: list[Any] = [loading]
+_taken = threading.local()  # by a thread that forks
+_LONGEST_WAIT = 60.0  # seconds for each lock; then the child may be one that cannot load
 
 
 def wait_for(lock: Any) -> None:
@@ -21,18 +29,25 @@ def wait_for(lock: Any) -> None:
 
     Called while `loading` is held, as it is during an import that goes by
     `fastpr.backends.choose`.
+
+    Parameters
+    ----------
+    lock : threading.RLock
+        Or what has one as ``_lock``, as the lock of Numba's compiler.
     """
-    _locks.append(lock)
+    _locks.append(getattr(lock, "_lock", lock))
 
 
 def _acquire() -> None:
-    for lock in _locks:
-        lock.acquire()
+    _taken.locks = []
+    for lock in _locks:  # which grows while `loading` is waited for
+        if lock.acquire(timeout=_LONGEST_WAIT):
+            _taken.locks.append(lock)
 
 
 def _release() -> None:
-    for lock in reversed(_locks):
-        lock.release()
+    while _taken.locks:
+        _taken.locks.pop().release()
 
 
 if hasattr(os, "register_at_fork"):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from modules import forget
 
 import fastpr
 from fastpr import PrecisionRecallAtEqualThresholds as State
@@ -29,12 +30,6 @@ def text_of(expected: type[BaseException], call: Callable[[], object]) -> str:
         call()
     assert type(caught.value) is expected
     return str(caught.value)
-
-
-def forget(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
-    """Let a package be imported anew."""
-    for name in [name for name in sys.modules if f"{name}.".startswith(f"{package}.")]:
-        monkeypatch.delitem(sys.modules, name)
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import oracle
 import pytest
 from cases import near_thresholds
 from compare import assert_close_sums, assert_same_bits, assert_same_data
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tiers import examples
 
 from fastpr import PrecisionRecallAtEqualThresholds as State
 
@@ -60,7 +61,7 @@ def test_values_are_joined_to_any_bins(kind: str, coarse: tuple[int, ...]) -> No
     assert weighted == expected.update(labels, scores, weights)  # whole numbers are exact
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(st.data())
 def test_joining_is_what_its_definition_says(data: st.DataObject) -> None:
     """Each fine bin goes into the bin in which its lowest score is, by fractions."""

@@ -11,9 +11,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 from compare import assert_close_sums, assert_same_data
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ranking_contract import STATES
+from tiers import examples
 
 import fastpr
 from fastpr import PrecisionRecallAtEqualThresholds as State
@@ -139,7 +140,7 @@ def test_a_difference_is_computed_as_the_rest_is() -> None:
     assert rest.num_samples == sum(s.num_samples for s in states) - states[1].num_samples
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.data())
 def test_any_batches_can_be_taken_away_in_any_order(data: st.DataObject) -> None:
     states = EXACT[data.draw(st.sampled_from(sorted(EXACT)))]()

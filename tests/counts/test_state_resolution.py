@@ -12,8 +12,9 @@ import pytest
 from backend_rows import using
 from cases import near_thresholds, specials
 from compare import assert_close_sums, assert_same_bits, assert_same_data
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tiers import examples
 
 from fastpr import PrecisionRecallAtEqualThresholds as State
 
@@ -233,7 +234,7 @@ def test_an_empty_state_is_the_identity_of_merge(kind: str) -> None:
     assert empty.dtypes == ()
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.data(), st.sampled_from(COUNTED))
 def test_any_split_and_order_gives_the_same_bytes(data: st.DataObject, kind: str) -> None:
     numbers = data.draw(st.lists(st.integers(0, NUM_VALUES[kind] - 1), max_size=30))

@@ -7,9 +7,10 @@ import curve_oracle as oracle
 import numpy as np
 import pytest
 from curve_cases import curve_of, random_samples
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
+from tiers import examples
 
 from fastpr.curves.curve import Curve
 from fastpr.curves.cuts import sum_of
@@ -55,7 +56,7 @@ def test_areas_of_groups_are_scikit_learns(table):
 
 
 @given(tables)
-@settings(max_examples=50)
+@examples(50)
 def test_integer_and_float_tables_agree(table):
     exact, floats = curve_of_groups(table), curve_of_groups(np.array(table, float))
     for method in ("step", "trapezoid", "interpolated"):
@@ -66,7 +67,7 @@ def test_integer_and_float_tables_agree(table):
 
 
 @given(tables)
-@settings(max_examples=30)
+@examples(30)
 def test_interpolated_is_the_integral_of_precision_with_counts_in_proportion(table):
     curve = curve_of_groups(table)
     if not curve.num_positives:

@@ -15,8 +15,9 @@ from curve_cases import (
     random_scores,
     random_weights,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tiers import examples
 
 import fastpr
 from fastpr.curves.curve import Curve
@@ -322,7 +323,7 @@ samples = st.lists(
 
 
 @given(samples, st.sampled_from([2, 3, 11]), st.integers(0, 2**32))
-@settings(max_examples=150)
+@examples(150)
 def test_certificates_of_the_smallest_sets(pairs, num_thresholds, seed):
     labels, scores = zip(*pairs, strict=True)
     curve, cuts = curve_of(labels, scores, num_thresholds), oracle.exact_cuts(labels, scores)

@@ -6,8 +6,9 @@ import curve_oracle as oracle
 import numpy as np
 import pytest
 from curve_cases import curve_of, random_samples
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tiers import examples
 
 from fastpr.curves.curve import Curve
 from fastpr.curves.estimates import Estimate, OperatingPoint
@@ -51,7 +52,7 @@ def check(point, expected):
 
 
 @given(tables, levels)
-@settings(max_examples=300)
+@examples(300)
 def test_points_are_the_best_cut_that_meets_the_condition(table, level):
     curve, cuts = Curve.from_bins(table, edges_of(table)), cuts_of(table)
     p, n = cuts[0][:2]
@@ -86,7 +87,7 @@ def rounded(metric):
 
 
 @given(tables)
-@settings(max_examples=200)
+@examples(200)
 def test_best_is_the_largest_value_at_the_lowest_threshold(table):
     curve, cuts = Curve.from_bins(table, edges_of(table)), cuts_of(table)
     p, n = cuts[0][:2]

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from compare import assert_rounded, assert_same_bits
 from exact_cases import SCORES, WEIGHTS, sets
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from tiers import examples
 
 import fastpr
 from fastpr import exact
@@ -399,7 +400,7 @@ def test_a_masked_array_is_refused():
 FINITE = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(
     samples=st.lists(
         st.tuples(st.booleans(), st.one_of(FINITE, st.sampled_from([0.0, -0.0, 1.0, 0.5]))),

@@ -9,17 +9,18 @@ import ml_dtypes
 import numpy as np
 import ranking_oracle as oracle
 from compare import assert_rounded, assert_same_bits, assert_same_fields
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from ranking_rows import pair
+from tiers import examples
 
 import fastpr
 
 BACKENDS = fastpr.available_backends()
 VALUES = [0.0, -0.0, 1.0, -1.0, 0.5, math.inf, -math.inf, math.nan, 1e-40, -1e-40, 3e38]
 RULES = oracle.TIES[:3]
-examples = settings(max_examples=50)
-few_examples = settings(max_examples=25)
+many = examples(50)
+few = examples(25)
 
 
 @st.composite
@@ -49,7 +50,7 @@ def rows_of(draw, dtypes=(np.float32,), max_classes=70, max_labels=12):
 DTYPES = (np.float16, ml_dtypes.bfloat16, np.float32, np.float64, np.uint8)
 
 
-@examples
+@many
 @given(rows_of(DTYPES), st.sampled_from(oracle.TIES))
 def test_all_backends_rank_as_a_sort_does(rows, ties):
     scores, labels, k = rows
@@ -60,7 +61,7 @@ def test_all_backends_rank_as_a_sort_does(rows, ties):
         assert_same_fields(actual, expected)
 
 
-@examples
+@many
 @given(rows_of(), st.sampled_from(RULES), st.sampled_from(oracle.DENOMINATORS))
 def test_average_precision_is_that_of_the_ranks(rows, ties, denominator):
     scores, labels, k = rows
@@ -73,7 +74,7 @@ def test_average_precision_is_that_of_the_ranks(rows, ties, denominator):
         assert value == oracle.average_precision_in_floats(ranks, k, len(entries), denominator)
 
 
-@few_examples
+@few
 @given(rows_of(max_classes=7, max_labels=3), st.sampled_from(["min", "relevant", "k"]))
 def test_expected_values_are_means_over_all_orders(rows, denominator):
     scores, labels, k = rows
@@ -86,7 +87,7 @@ def test_expected_values_are_means_over_all_orders(rows, denominator):
         assert_rounded(actual, [values[name] for values in exact], 2e-15, name)
 
 
-@examples
+@many
 @given(rows_of(), st.randoms(use_true_random=False))
 def test_the_order_of_labels_padding_and_repeats_change_nothing(rows, random):
     scores, labels, k = rows
@@ -101,7 +102,7 @@ def test_the_order_of_labels_padding_and_repeats_change_nothing(rows, random):
         )
 
 
-@examples
+@many
 @given(rows_of((np.float32, np.float64, np.uint8)))
 def test_only_the_order_of_scores_matters(rows):
     """Ranks of ranks are the same ranks, in any dtype that holds them apart."""
@@ -116,7 +117,7 @@ def test_only_the_order_of_scores_matters(rows):
             )
 
 
-@examples
+@many
 @given(rows_of())
 def test_rules_of_ties_are_in_order(rows):
     """Pessimistic is the least and optimistic the most; index and expected lie between."""
@@ -133,7 +134,7 @@ def test_rules_of_ties_are_in_order(rows):
         assert ((least >= 0) & (most <= 1 + 1e-15)).all(), name
 
 
-@examples
+@many
 @given(rows_of(max_classes=30), st.sampled_from(oracle.TIES))
 def test_without_ties_every_rule_is_the_same(rows, ties):
     scores, labels, k = rows
@@ -152,7 +153,7 @@ def test_without_ties_every_rule_is_the_same(rows, ties):
 finite_weights = st.floats(0, 1e30) | st.sampled_from([0.0, 5e-324, 1e-300, 0.1])
 
 
-@examples
+@many
 @given(rows_of(), st.data())
 def test_the_mean_is_the_exact_one_however_rows_are_split_and_merged(rows, data):
     scores, labels, k = rows
@@ -172,7 +173,7 @@ def test_the_mean_is_the_exact_one_however_rows_are_split_and_merged(rows, data)
     assert merged.to_bytes() == whole.to_bytes()
 
 
-@few_examples
+@few
 @given(rows_of(max_classes=20), st.data())
 def test_one_pass_is_the_functions_at_every_cut_off(rows, data):
     scores, labels, k = rows
@@ -184,7 +185,7 @@ def test_one_pass_is_the_functions_at_every_cut_off(rows, data):
         assert_same_bits(getattr(found, name), np.array(expected), name)
 
 
-@examples
+@many
 @given(rows_of(max_classes=20, max_labels=4), st.data())
 def test_scores_that_are_stored_rank_as_a_dense_row_of_them(rows, data):
     """With everything that is not stored below all of them."""
@@ -210,7 +211,7 @@ def test_scores_that_are_stored_rank_as_a_dense_row_of_them(rows, data):
     assert found.ranks.tolist() == expected
 
 
-@examples
+@many
 @given(
     st.lists(st.tuples(finite_weights, finite_weights), min_size=1, max_size=9),
     st.integers(2, 9),

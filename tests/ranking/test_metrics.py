@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import ranking_oracle as oracle
 from compare import assert_same_bits
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rank_blocks import OPTIONS, WEIGHTED, all_values, block_of, random_rows, without_ties
 from ranking_oracle import DENOMINATORS, NAMES, TIES
+from tiers import examples
 
 from fastpr.ranking.metrics import average_precision, cutoff_values, tied_ranks
 
@@ -224,7 +225,7 @@ def test_ranks_of_a_group_of_all_classes_do_not_overflow(ties):
     assert tied_ranks(large, most, "pessimistic").tolist() == last
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.integers(0, 2**32))
 def test_rules_of_ties_are_in_order(seed):
     rng = np.random.default_rng(seed)

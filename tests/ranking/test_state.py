@@ -24,7 +24,6 @@ from ranking_contract import (
 import fastpr
 from fastpr import AveragePrecisionAtK, RankingMetrics
 
-MAX_INT64 = 2**63 - 1
 METRICS = (
     "average_precision", "precision", "recall", "ndcg", "reciprocal_rank", "hit_rate", "psp",
     "psndcg",
@@ -46,16 +45,6 @@ def doubled(state: Any, times: int) -> Any:
 
 
 # ---- streaming ----
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_update_returns_the_state_itself_and_adds_up(new: New, backend: str) -> None:
-    state = new(backend=backend)
-    assert state.update(LABELS[:2], SCORES[:2]) is state
-    assert state.update(LABELS[2:], SCORES[2:]) is state
-    assert (state.num_rows, state.num_empty) == (6, 1)
-    assert state == filled(new)
-    assert bits(state.compute()) == bits(filled(new, backend="reference").compute())
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -106,32 +95,6 @@ def test_a_new_state_computes_zeros() -> None:
         assert getattr(data, name).dtype == np.float64
         assert getattr(data, name).tolist() == [0.0, 0.0]
     assert RankingMetrics(2).compute().psp is None
-
-
-def test_compute_is_idempotent_and_changes_nothing(new: New) -> None:
-    state = filled(new, WEIGHTS)
-    before = state.to_bytes()
-    first, second = state.compute(), state.compute()
-    assert bits(first) == bits(second)
-    for part in first if isinstance(first, tuple) else ():
-        if part is not None:
-            part[:] = 99  # results belong to the caller
-    assert state.to_bytes() == before
-    assert bits(state.compute()) == bits(second) == bits(state.result())
-
-
-def test_update_goes_on_after_compute(new: New) -> None:
-    state = new().update(LABELS[:3], SCORES[:3])
-    state.compute()
-    assert state.update(LABELS[3:], SCORES[3:]) == filled(new)
-
-
-def test_reset_forgets_rows_and_keeps_options(new: New) -> None:
-    state = filled(new, WEIGHTS, empty="zero", ties="optimistic", name="validation")
-    assert state.reset() is None
-    assert state == new(empty="zero", ties="optimistic")
-    assert (state.num_rows, state.num_empty, state.name) == (0, 0, "validation")
-    assert state.update(LABELS, SCORES) == filled(new, empty="zero", ties="optimistic")
 
 
 @pytest.mark.parametrize("weights", [None, 0.5])
@@ -332,29 +295,6 @@ def test_the_first_row_without_labels_is_named_whichever_thread_finds_one(num_th
 
 
 # ---- counts that small data never reach ----
-
-
-def test_a_state_counts_up_to_the_last_int64_and_refuses_one_more(new: New) -> None:
-    state, part = new(), new().update(LABELS[:1], SCORES[:1])
-    for _ in range(63):
-        state.merge(part)
-        part = part + part if part.num_rows < 2**62 else part
-    assert state.num_rows == MAX_INT64
-    before = state.to_bytes()
-    assert bits(state.compute()) == bits(new().update(LABELS[:1], SCORES[:1]).compute())
-    message = f"{2**63} rows are more than a state can count ({MAX_INT64})"
-    one = new().update(LABELS[:1], SCORES[:1])
-    for refused in (
-        lambda: state.update([[]], SCORES[:1]),
-        lambda: state.merge(new(), one),
-        lambda: state + one,
-    ):
-        with pytest.raises(OverflowError) as caught:
-            refused()
-        assert str(caught.value) == message
-        assert state.to_bytes() == before
-    assert type(state).from_bytes(before).num_rows == MAX_INT64
-    assert state.update(LABELS, SCORES, 0).to_bytes() == before
 
 
 def test_one_row_among_2_to_the_62_is_not_lost() -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-import pickle
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from ranking_contract import SCORES, STATES, WEIGHTS, bits, filled
+from ranking_contract import SCORES, STATES, filled
 
 import fastpr
 from fastpr import AveragePrecisionAtK, RankingMetrics
@@ -149,38 +147,3 @@ def test_label_weights_that_are_none_are_refused(
 def test_an_average_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^average must be"):
         RankingMetrics(1, average="macro")
-
-
-# ---- copies ----
-
-
-COPIES: dict[str, Callable[[Any], Any]] = {
-    "copy": copy.copy,
-    "deepcopy": copy.deepcopy,
-    **{
-        f"pickle {protocol}": lambda state, protocol=protocol: pickle.loads(
-            pickle.dumps(state, protocol)
-        )
-        for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
-    },
-}
-
-
-@pytest.mark.parametrize("how", COPIES)
-def test_a_copy_keeps_everything_and_goes_its_own_way(new: New, how: str) -> None:
-    state = filled(
-        new, WEIGHTS, empty="one", denominator="relevant", ties="pessimistic", use_locking=False,
-        backend="reference", name="validation",
-    )  # fmt: skip
-    before = state.to_bytes()
-    twin = COPIES[how](state)
-    assert type(twin) is type(state)
-    assert twin is not state
-    assert twin == state
-    assert (twin.backend, twin.use_locking, twin.name) == ("reference", False, "validation")
-    assert (twin.num_rows, twin.num_empty) == (6, 1)
-    assert bits(twin.compute()) == bits(state.compute())
-    twin.update([[0]], SCORES[:1])
-    assert state.to_bytes() == before
-    assert twin != state
-    assert COPIES[how](new(use_locking=True)).update([[0]], SCORES[:1]).use_locking

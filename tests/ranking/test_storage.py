@@ -120,29 +120,6 @@ def test_bytes_and_files_come_back_whole(
         assert back != state
 
 
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_bytes_of_any_kind_are_read_and_not_kept(kind: Callable[[bytes], Any]) -> None:
-    data = kind(metrics())
-    state = RankingMetrics.from_bytes(data)
-    if isinstance(data, bytearray):
-        data[:] = bytes(len(data))
-    assert state.to_bytes() == metrics()
-
-
-def test_what_is_not_saved_is_an_argument_of_loading(new: New, tmp_path: Path) -> None:
-    path = tmp_path / "a.fastpr"
-    filled(new).save(path)
-    kind = type(new())
-    for state in (
-        kind.load(path, use_locking=False, backend="reference", name="a"),
-        kind.from_bytes(path.read_bytes(), use_locking=False, backend="reference", name="a"),
-    ):
-        assert (state.use_locking, state.backend, state.name) == (False, "reference", "a")
-    assert (kind.load(path).use_locking, kind.load(path).backend) == (True, None)
-    with pytest.raises(ValueError, match=r"^backend must be"):
-        kind.load(path, backend="fastest")
-
-
 def test_large_states_are_saved_and_loaded(tmp_path: Path) -> None:
     path, random = tmp_path / "large", np.random.default_rng(0)
     state = RankingMetrics(10_000, label_weights=random.random(300_000))

@@ -6,15 +6,15 @@ import copy
 import operator
 import os
 import pickle
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from waiting import _switch_often, in_threads  # noqa: F401 - a fixture
 
 from fastpr import PrecisionRecallAtEqualThresholds
 from fastpr.counts.table import NO_SAMPLES, ScoreCounts
@@ -330,32 +330,6 @@ def test_reading_that_was_interrupted_can_be_done_again() -> None:
 # ---- threads ----
 
 
-@pytest.fixture
-def _switch_often() -> Iterator[None]:
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(interval)
-
-
-def in_threads(*tasks: Callable[[], object]) -> None:
-    errors: list[BaseException] = []
-
-    def guarded(task: Callable[[], object]) -> None:
-        try:
-            task()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(task,), daemon=True) for task in tasks]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive(), "a thread is stuck"
-    assert not errors, errors
-
-
 @pytest.mark.usefixtures("_switch_often")
 def test_nothing_is_lost_when_threads_update_and_read() -> None:
     state, done, raised = State(3), threading.Event(), []
@@ -379,7 +353,7 @@ def test_nothing_is_lost_when_threads_update_and_read() -> None:
     reader.start()
     in_threads(*[update_often] * 4)
     done.set()
-    reader.join(60)
+    reader.join()
     try:
         state.compute()
     except ValueError as error:

@@ -8,7 +8,6 @@ import runpy
 import struct
 import tracemalloc
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -132,26 +131,6 @@ def test_bytes_and_files_come_back_whole(
         assert back.compute().tp.tobytes() == state.compute().tp.tobytes()
         back.update([1], [0.5])  # its tables are its own
         assert back != state
-
-
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_bytes_of_any_kind_are_read_and_not_kept(kind: Callable[[bytes], object]) -> None:
-    data = kind(written())
-    state = State.from_bytes(data)
-    if isinstance(data, bytearray):
-        data[:] = bytes(len(data))
-    assert state.to_bytes() == written()
-
-
-def test_what_is_not_saved_is_an_argument_of_loading(tmp_path: Path) -> None:
-    path = tmp_path / "a.fastpr"
-    some_state().save(path)
-    for state in (
-        State.load(path, use_locking=False, backend="reference", name="a"),
-        State.from_bytes(path.read_bytes(), use_locking=False, backend="reference", name="a"),
-    ):
-        assert (state.use_locking, state.backend, state.name) == (False, "reference", "a")
-    assert (State.load(path).use_locking, State.load(path).backend) == (True, None)
 
 
 def test_the_largest_state_fits() -> None:

@@ -15,14 +15,15 @@ NUM_CLASSES = 5
 LABEL_WEIGHTS = [1.5, 0.1, 3.0, 0.0, 2.7]
 
 STATES: dict[str, Callable[..., Any]] = {
-    "average precision": lambda **options: AveragePrecisionAtK(3, **options),
-    "metrics": lambda **options: RankingMetrics(3, **options),
-    "propensity-scored": lambda **options: RankingMetrics(
-        3, label_weights=LABEL_WEIGHTS, **options
-    ),
-    "propensity-scored by rows": lambda **options: RankingMetrics(
-        3, label_weights=LABEL_WEIGHTS, average="rows", **options
-    ),
+    "average precision": lambda **options: AveragePrecisionAtK(**{"k": 3, **options}),
+    **{
+        name: lambda fixed=fixed, **options: RankingMetrics(**{"k": 3, **fixed, **options})
+        for name, fixed in {
+            "metrics": {},
+            "propensity-scored": {"label_weights": LABEL_WEIGHTS},
+            "propensity-scored by rows": {"label_weights": LABEL_WEIGHTS, "average": "rows"},
+        }.items()
+    },
 }
 
 # Rows of scores, with ties and NaN, and their labels: repeated, out of range, none.

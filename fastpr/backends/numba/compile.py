@@ -5,6 +5,8 @@ changes in the files it uses; it unpickles whatever it finds, and a damaged file
 Here the name of a file is a hash of everything that decides what is compiled: the sources,
 the versions, the CPU, the settings of Numba and the types. What is in it is read only if it
 is the user's own and whole. Whatever goes wrong, the kernel is compiled as if nothing was there.
+Processes that want the same kernel at the same time compile it once: one does, and others wait
+for its file.
 
 Files are in ``fastpr/numba`` in the user's cache folder, or in the folder that the environment
 variable FASTPR_NUMBA_CACHE_DIR names; ``FASTPR_NUMBA_CACHE_DIR=0`` keeps nothing.
@@ -23,19 +25,28 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite
+import llvmlite.binding
 import numba
 import numpy as np
+from numba.core.compiler_lock import global_compiler_lock
 from numpy.typing import NDArray
 
 from fastpr._version import __version__
+from fastpr.backends import forks
 
 VARIABLE = "FASTPR_NUMBA_CACHE_DIR"
 SUFFIX = ".fastpr-kernel"
 MAX_BYTES = 64 << 20  # of all files; a kernel takes 50 to 300 KB
 _UNFINISHED = ".unfinished"
 _LONG_AGO = 3600.0  # seconds: what is unfinished for so long was left by a process that died
+_LONGEST_WAIT = 120.0  # seconds that a kernel is waited for, before it is compiled here as well
 _BINARY = getattr(os, "O_BINARY", 0)  # on Windows
 _CHECKSUM_SIZE = hashlib.sha256().digest_size
+
+try:
+    import fcntl
+except ImportError:  # Windows: each process compiles
+    fcntl = None  # type: ignore[assignment]
 
 try:  # private parts of Numba, the same from 0.59 to 0.68
     from numba.core.compiler import CompileResult
@@ -141,6 +152,69 @@ def _write(path: Path, payload: bytes) -> None:
         raise
 
 
+# A child would find these locks held by nobody who could open them. Who compiles holds the first,
+# who calls LLVM the second, be it only to throw away what was compiled.
+forks.wait_for(global_compiler_lock)
+with suppress(AttributeError):  # a private part of llvmlite
+    forks.wait_for(llvmlite.binding.ffi.lib._lock)
+
+# The kernels that this process is compiling, and the locks that say so. Only changed while Numba's
+# compiler is locked, which a fork waits for: so no child holds such a lock without knowing.
+_turns: dict[Path, int] = {}
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}{_UNFINISHED}")
+
+
+def _wait_for_turn(path: Path) -> bytes | None:
+    """Wait while another process compiles a kernel, and return what it left.
+
+    None if it is to be compiled here, and as long as `_turns` holds it, others wait. The system
+    opens the lock of a process that died, and what is left of it is an empty file.
+    """
+    if fcntl is None or path in _turns:
+        return None
+    end = time.monotonic() + _LONGEST_WAIT
+    pause = 0.005
+    while True:
+        if _try_lock(path):
+            payload = _read(path)  # of the process that had the lock before
+            if payload is not None:
+                _end_turn(path)
+            return payload
+        payload = _read(path)
+        if payload is not None or time.monotonic() > end:
+            return payload
+        time.sleep(pause)
+        pause = min(2 * pause, 0.1)
+
+
+def _try_lock(path: Path) -> bool:
+    """Take the lock of a kernel, if no other process has it."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    handle = os.open(_lock_of(path), flags, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        status = os.fstat(handle)
+        # not the file that was removed by the process which had it locked
+        if os.path.samestat(status, os.lstat(_lock_of(path))) and _is_own(status):
+            _turns[path], handle = handle, -1
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    finally:
+        if handle >= 0:
+            os.close(handle)
+    return path in _turns
+
+
+def _end_turn(path: Path) -> None:
+    """Let others have the lock of a kernel."""
+    with suppress(OSError):
+        _lock_of(path).unlink()  # while it is locked: nobody else has taken it
+    os.close(_turns.pop(path))
+
+
 def _checksum(path: Path, payload: bytes) -> bytes:
     return hashlib.sha256(path.name.encode() + payload).digest()
 
@@ -187,12 +261,15 @@ class KernelFiles:
     def load_overload(self, signature: Any, target: Any) -> Any:
         """Return what was compiled for a signature, or None."""
         place = folder()
-        if place is None or _SOURCES is None or not _is_safe(place):
+        if place is None or _SOURCES is None:
             return None
         try:
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not _is_safe(place):
+                return None
             target.refresh()  # as Numba's own cache does: a new process has set up nothing yet
             path = self._path(place, signature, target)
-            payload = _read(path)
+            payload = _read(path) or _wait_for_turn(path)
             if payload is None:
                 return None
             result = _rebuild(target, *pickle.loads(payload))
@@ -245,7 +322,23 @@ def kept(name: str, kernel: Any) -> Any:
         # under one name, and one of them run for the other.
         kernel.py_func.__qualname__ = f"{kernel.py_func.__qualname__}.{name}"
         kernel._cache = KernelFiles(name)
+        kernel.compile = _in_turn(kernel.compile)
     return kernel
+
+
+def _in_turn(compile_kernel: Any) -> Any:
+    """Let others have their turn when a kernel is compiled, was found, or cannot be compiled."""
+
+    def compile_in_turn(signature: Any) -> Any:
+        with global_compiler_lock:
+            before = set(_turns)
+            try:
+                return compile_kernel(signature)
+            finally:
+                for path in set(_turns) - before:
+                    _end_turn(path)
+
+    return compile_in_turn
 
 
 def read_only(view: NDArray[Any]) -> NDArray[Any]:

@@ -5,7 +5,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-pytest.importorskip("numba_cuda")
 from fastpr.backends.cuda.histogram.kernels import UNIT
 from fastpr.backends.cuda.histogram.layouts import pieces, windows
 from fastpr.backends.cuda.histogram.request import Address

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from backend_rows import IS_SIMULATED, ON_DEVICE
 
-pytest.importorskip("numba_cuda")
 FOLDER = Path(__file__).parents[2]
 FILES = list(
     dict.fromkeys(

@@ -10,7 +10,6 @@ import pytest
 from backend_rows import IS_SIMULATED, ROWS
 from compare import assert_same_bits
 
-pytest.importorskip("numba_cuda")
 from fastpr.arrays.dtypes import SCORE_KINDS
 from fastpr.backends import reference
 from fastpr.backends.cuda import device as cuda_device

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from modules import forget
+from tiers import exhaustive
 
 import fastpr
 from fastpr.backends import choose
@@ -15,7 +17,6 @@ from fastpr.backends import choose
 
 @pytest.fixture
 def cuda_device(monkeypatch):
-    pytest.importorskip("numba_cuda")
     from fastpr.backends.cuda import device as cuda_device
 
     monkeypatch.setattr(cuda_device, "IS_SIMULATED", False)
@@ -26,6 +27,7 @@ class Devices(list):
     pass
 
 
+@exhaustive  # needs numba-cuda
 @pytest.mark.parametrize(
     ("error", "gpus", "has_nvvm", "reason"),
     [
@@ -52,8 +54,7 @@ def test_the_reason_names_what_is_missing(cuda_device, monkeypatch, error, gpus,
 
 def test_without_numba_cuda(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    for name in [name for name in sys.modules if name.startswith("fastpr.backends.cuda")]:
-        monkeypatch.delitem(sys.modules, name)
+    forget(monkeypatch, "fastpr.backends.cuda")
     monkeypatch.setattr(choose, "_loaded", {})
     monkeypatch.setattr(choose, "_reasons", {})
     with pytest.raises(fastpr.BackendUnavailable) as caught:

@@ -402,15 +402,97 @@ def test_a_numba_without_these_parts_keeps_nothing(place, monkeypatch):
 # ---- several at once ----
 
 
-def test_two_processes_at_once_both_count(place):
-    processes = [
-        subprocess.Popen([sys.executable, "-c", COUNT], stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    outputs = [process.communicate(timeout=100)[0] for process in processes]
-    assert [text[:5] for text in outputs] == ["3 3 0"] * 2
-    assert len(files(place)) == 1
-    assert run(COUNT).startswith("3 3 0 1 ")
+TAKE_TURNS = """
+import sys, time, types
+import numba
+from fastpr.backends.numba import compile as files
+
+def say(word):
+    print(word, flush=True)
+
+def save_when_told(self, *what, save=files.KernelFiles.save_overload):
+    say("compiled")
+    sys.stdin.readline()
+    save(self, *what)
+
+if sys.argv[1] == "first":
+    files.KernelFiles.save_overload = save_when_told
+else:
+    files.time = types.SimpleNamespace(
+        time=time.time, monotonic=time.monotonic,
+        sleep=lambda seconds: (say("waits"), time.sleep(seconds)),
+    )
+
+@numba.njit
+def small(number):
+    return number + 1
+
+kernel = files.kept("small", small)
+say(kernel(1))
+say(f"{sum(kernel.stats.cache_hits.values())} from the disk")
+"""
+
+
+def take_turns(which):
+    return subprocess.Popen(
+        [sys.executable, "-c", TAKE_TURNS, which], text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(numba_cache.fcntl is None, reason="locks are those of POSIX")
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_of_two_processes_one_compiles_and_the_other_waits_while_it_lives(place, is_killed):
+    with take_turns("first") as first:
+        assert first.stdout.readline() == "compiled\n"
+        with take_turns("second") as second:
+            assert second.stdout.readline() == "waits\n"
+            if is_killed:
+                first.kill()
+            else:
+                first.stdin.write("go on\n")
+                first.stdin.flush()
+            *_, result, source = second.stdout.read().splitlines()
+    assert (result, source) == ("2", f"{int(not is_killed)} from the disk")
+    assert [path.suffix for path in files(place)] == [SUFFIX]  # and no lock is left
+
+
+def test_a_kernel_that_cannot_be_compiled_leaves_no_lock(place):
+    @numba.njit
+    def wrong(number):
+        return number.no_such_thing
+
+    for _ in range(2):
+        with pytest.raises(numba.TypingError):
+            kept("wrong", wrong)(1)
+    assert numba_cache._turns == {}
+    assert files(place) == []
+
+
+@posix_only
+def test_a_link_in_the_place_of_a_lock_is_not_followed(place, tmp_path):
+    assert not is_loaded(make())
+    (file,) = files(place)
+    file.unlink()
+    numba_cache._lock_of(file).symlink_to(tmp_path / "elsewhere")
+    assert not is_loaded(make())
+    assert is_loaded(make())
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.skipif(numba_cache.fcntl is None, reason="locks are those of POSIX")
+def test_who_waited_for_too_long_compiles(place, monkeypatch):
+    assert not is_loaded(make())
+    (file,) = files(place)
+    file.unlink()
+    assert numba_cache._try_lock(file)
+    turns = dict(numba_cache._turns)
+    numba_cache._turns.clear()  # as if another process had it
+    monkeypatch.setattr(numba_cache, "_LONGEST_WAIT", 0)
+    assert not is_loaded(make())
+    assert is_loaded(make())
+    numba_cache._turns.update(turns)
+    numba_cache._end_turn(file)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
