@@ -235,7 +235,8 @@ def private_uses(tree):
 OF_OTHERS = {
     "backends/choose.py": {"_data"},
     "backends/cuda/device.py": {"_codelibrary"},
-    "backends/numba/compile.py": {"_reduce", "_rebuild", "_cache"},
+    "backends/forks.py": {"_lock"},
+    "backends/numba/compile.py": {"_reduce", "_rebuild", "_cache", "_lock"},
 }
 
 
@@ -313,10 +314,10 @@ def loaded_by(program):
     return set(done.stdout.split())
 
 
+# concurrent.futures and logging are there for a reason: fastpr/backends/forks.py
 HEAVY = {
     "numba", "llvmlite", "cffi", "_cffi_backend", "torch", "cupy", "jax", "scipy", "click",
-    "rich", "PIL", "tifffile", "ml_dtypes", "concurrent", "multiprocessing", "logging",
-    "pathlib", "platform", "matplotlib",
+    "rich", "PIL", "tifffile", "ml_dtypes", "multiprocessing", "pathlib", "platform", "matplotlib",
 }  # fmt: skip
 
 
