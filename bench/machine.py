@@ -28,7 +28,7 @@ KERNELS = (
     "fastpr/backends/rules.py",
     "fastpr/counts/count_host.py",
     "fastpr/counts/samples/host.py",
-    "fastpr/ranking/rank_host.py",
+    "fastpr/ranking/ranks/host.py",
 )
 _PACKAGES = ("numpy", "numba", "llvmlite", "cffi", "pytest-benchmark", "ml_dtypes", "matplotlib")
 _C_COMMENT = re.compile(r"""//[^\n]*|/\*.*?\*/|("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""", re.DOTALL)

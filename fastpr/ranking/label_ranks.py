@@ -11,7 +11,7 @@ from fastpr.backends.protocol import RankBlock
 from fastpr.ranking.hits import spread
 from fastpr.ranking.metrics import tied_ranks
 from fastpr.ranking.options import check_k, check_ties
-from fastpr.ranking.ranks import ranking_of
+from fastpr.ranking.ranks.ranking import ranking_of
 from fastpr.ranking.rows.read import read_rows
 
 

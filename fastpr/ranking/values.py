@@ -13,7 +13,7 @@ from fastpr.backends.protocol import RankBlock
 from fastpr.ranking.hits import Floats, find_hits, rows_of
 from fastpr.ranking.metrics import average_precision, cutoff_values
 from fastpr.ranking.options import check_denominator, check_empty, check_k, check_ties
-from fastpr.ranking.ranks import ranking_of
+from fastpr.ranking.ranks.ranking import ranking_of
 from fastpr.ranking.row_sums import NO_ROWS, RowSums, ratios
 from fastpr.ranking.rows.device import DeviceRows
 from fastpr.ranking.rows.host import Rows
@@ -248,7 +248,7 @@ def sum_rows(
 
 
 class Summation:
-    """One pass over rows: `finish` and `combine` are for `fastpr.ranking.ranks.Ranking`.
+    """One pass over rows: `finish` and `combine` are for `fastpr.ranking.ranks.ranking.Ranking`.
 
     Parameters
     ----------

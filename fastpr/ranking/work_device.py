@@ -6,8 +6,8 @@ from collections import deque
 from contextlib import suppress
 from typing import NamedTuple
 
-from fastpr.ranking import rank_device
-from fastpr.ranking.rank_device import DeviceRanking, StartedPiece, whole
+from fastpr.ranking.ranks import device as rank_device
+from fastpr.ranking.ranks.device import DeviceRanking, StartedPiece, whole
 from fastpr.ranking.row_sums import NO_ROWS, RowSums
 from fastpr.ranking.rows.device import DeviceRows
 from fastpr.ranking.values import RankingOptions, Summands, Summation
@@ -60,7 +60,7 @@ class RankWork:
 
     See `fastpr.streaming.pending.DeviceWork`.
 
-    What waits there to be read is bounded, by `fastpr.ranking.rank_device.MAX_ENTRIES` and
+    What waits there to be read is bounded, by `fastpr.ranking.ranks.device.MAX_ENTRIES` and
     `MAX_PIECES`. Where it would be more, all that is done is read, from the oldest on, and
     the oldest is waited for where that is not enough.
 

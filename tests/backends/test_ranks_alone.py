@@ -9,7 +9,7 @@ from backend_rows import using
 from ranking_cases import CASES, GROUPS
 from ranking_rows import KINDS, dtype_of, score_rows
 
-from fastpr.ranking import rank_host
+from fastpr.ranking.ranks import host as rank_host
 from fastpr.ranking.rows.host import Rows
 
 # Around the widths of vectors, and where more classes are read at once.

@@ -47,7 +47,7 @@ MAY_USE = {
     },
 }  # fmt: skip
 # Files that load what they run on a device, inside functions, and its kernels by name.
-ON_DEVICE = {"arrays/device.py", "counts/count_device.py", "ranking/rank_device.py"}
+ON_DEVICE = {"arrays/device.py", "counts/count_device.py", "ranking/ranks/device.py"}
 # Files that import what their tables of literal names say.
 BY_TABLE = {"choose.py", "__init__.py"}
 MOST_FILES = 16

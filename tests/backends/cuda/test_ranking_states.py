@@ -18,7 +18,8 @@ from ranking_rows import KINDS, dtype_of, padded, pair
 
 import fastpr
 from fastpr import AveragePrecisionAtK
-from fastpr.ranking import rank_device, work_device
+from fastpr.ranking import work_device
+from fastpr.ranking.ranks import device as rank_device
 from fastpr.ranking.rows import device as device_rows
 
 LABELS = padded(LABEL_LISTS)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.backends.protocol import RankBlock
-from fastpr.ranking.rank_device import DeviceRanking
-from fastpr.ranking.rank_host import HostRanking
+from fastpr.ranking.ranks.device import DeviceRanking
+from fastpr.ranking.ranks.host import HostRanking
 from fastpr.ranking.rows.device import DeviceRows
 from fastpr.ranking.rows.host import Rows
 
@@ -26,7 +26,7 @@ class Ranking(Protocol):
     def finish(
         self, finish: Callable[[int, int, RankBlock], Part], combine: Callable[[Part], None]
     ) -> None:
-        """Rank all rows; see `fastpr.ranking.rank_host.HostRanking.finish`."""
+        """Rank all rows; see `fastpr.ranking.ranks.host.HostRanking.finish`."""
 
 
 def ranking_of(

@@ -154,7 +154,7 @@ class DeviceRanking:
         Parameters
         ----------
         finish, combine
-            As for `fastpr.ranking.rank_host.HostRanking.finish`.
+            As for `fastpr.ranking.ranks.host.HostRanking.finish`.
         """
         started: deque[StartedPiece] = deque()
 

@@ -34,7 +34,7 @@ _PIECE_SCORES = 1 << 18
 
 
 class HostRanking:
-    """The ranking of the rows of one update, on the host; as `fastpr.ranking.ranks.Ranking`.
+    """The ranking of the rows of one update, on the host; as `fastpr.ranking.ranks.ranking.Ranking`.
 
     Parameters
     ----------
