@@ -35,7 +35,7 @@ def first_bad(array: Array, is_bad: Callable[[Array], Array]) -> First:
     return None
 
 
-def found(first: First) -> str:
+def position_text(first: First) -> str:
     """Return what `first_bad` found as the words of a message."""
     if first is None:  # the array was written to in between
         return "which have changed since"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastpr.arrays.dtypes import Array
-from fastpr.arrays.first import First, first_bad, found
+from fastpr.arrays.first import First, first_bad, position_text
 from fastpr.arrays.host import WEIGH_NOTHING, host_array
 from fastpr.backends.protocol import bfloat16_values
 
@@ -61,5 +61,6 @@ def first_bad_weight(weights: Array, is_bfloat16: bool) -> First:
 def bad_weights(first: First, name: str = "weights", left_out: str = "samples") -> str:
     """Return the message about weights of which one is negative or not finite."""
     return (
-        f"{name} must be finite and not negative ({found(first)}); pass 0 to leave {left_out} out"
+        f"{name} must be finite and not negative ({position_text(first)}); pass 0 to leave "
+        f"{left_out} out"
     )

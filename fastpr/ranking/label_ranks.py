@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.backends.protocol import RankBlock
-from fastpr.ranking.hits import spread
+from fastpr.ranking.hits import rows_and_offsets
 from fastpr.ranking.metrics import tied_ranks
 from fastpr.ranking.options import check_k, check_ties
 from fastpr.ranking.ranks.ranking import ranking_of
@@ -131,6 +131,6 @@ def _compact(block: RankBlock, k: int, ties: str) -> list[NDArray[Any] | None]:
     """Return the number of entries of each row, and the parts of a block without gaps."""
     if ties in ("optimistic", "pessimistic"):
         block = block._replace(ranks=tied_ranks(block, k, ties))
-    rows, offsets = spread(block.num_relevant)
+    rows, offsets = rows_and_offsets(block.num_relevant)
     entries = block.starts[rows] + offsets
     return [block.num_relevant, *(None if part is None else part[entries] for part in block[2:])]

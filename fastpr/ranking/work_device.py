@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from fastpr.ranking.ranks import device as rank_device
-from fastpr.ranking.ranks.device import DeviceRanking, StartedPiece, whole
+from fastpr.ranking.ranks.device import DeviceRanking, StartedPiece, require_ranks
 from fastpr.ranking.row_sums import NO_ROWS, RowSums
 from fastpr.ranking.rows.device import DeviceRows
 from fastpr.ranking.values import RankingOptions, Summands, Summation
@@ -43,7 +43,7 @@ class _Update:
             if self._summation is None:
                 weights = self.ranking.check()
                 self._summation = Summation(self.rows.shape, weights, *self._made_of)
-            part = self._summation.finish(piece.start, piece.stop, whole(block))
+            part = self._summation.finish(piece.start, piece.stop, require_ranks(block))
             self._summation.combine(part)
         except (ValueError, OverflowError) as error:
             self.error = str(error)

@@ -70,7 +70,7 @@ def test_the_rule_compiles_with_numba_as_it_stands():
 
 
 def test_the_tempting_product_is_not_the_rule():
-    """What DESIGN says of floor(p * (T-1)) at T = 201 in float32, so the tests can see it."""
+    """What is said of floor(p * (T-1)) at T = 201 in float32, so the tests can see it."""
     thresholds = equal_thresholds(201).astype(np.float32)
     below = np.nextafter(thresholds[1:], np.float32(0))
     tempting = np.floor(thresholds * np.float32(200))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastpr.arrays.dtypes import ScoreKind, score_kind
-from fastpr.arrays.first import First, found
+from fastpr.arrays.first import First, position_text
 from fastpr.arrays.weights import bad_weights
 
 _BOOLS = np.dtype(np.uint8)
@@ -92,7 +92,7 @@ def message_of(
 def bad_labels(first: First) -> str:
     """Return the message about labels of which one is neither 0 nor 1."""
     return (
-        f"labels hold values other than 0 and 1 ({found(first)}); pass labels > 0, "
+        f"labels hold values other than 0 and 1 ({position_text(first)}); pass labels > 0, "
         "and weights of 0 where samples are to be ignored"
     )
 
@@ -103,7 +103,7 @@ def bad_scores(num_invalid: int, first: First, kind: ScoreKind) -> str:
         first = kind.floats(np.asarray(first[0]))[()], first[1]
     noun = "value that is" if num_invalid == 1 else "values that are"
     return (
-        f"predictions hold {num_invalid} {noun} not in [0, 1] ({found(first)}); pass "
+        f"predictions hold {num_invalid} {noun} not in [0, 1] ({position_text(first)}); pass "
         "probabilities (of logits, the sigmoid), or invalid='drop' to leave such "
         "samples out and count them"
     )

@@ -62,7 +62,7 @@ class StartedPiece(NamedTuple):
         return None if read.bad_row >= 0 else read.block
 
 
-def whole(block: RankBlock | None) -> RankBlock:
+def require_ranks(block: RankBlock | None) -> RankBlock:
     """Return what `StartedPiece.read` returned after `DeviceRanking.check`, if that is ranks."""
     if block is None:
         raise ValueError("the indptr of labels was written to while it was read")
@@ -160,7 +160,7 @@ class DeviceRanking:
 
         def finish_oldest() -> None:
             oldest = started.popleft()
-            combine(finish(oldest.start, oldest.stop, whole(oldest.read())))
+            combine(finish(oldest.start, oldest.stop, require_ranks(oldest.read())))
 
         for piece in self.start():
             started.append(piece)

@@ -34,7 +34,9 @@ _PIECE_SCORES = 1 << 18
 
 
 class HostRanking:
-    """The ranking of the rows of one update, on the host; as `fastpr.ranking.ranks.ranking.Ranking`.
+    """The ranking of the rows of one update, on the host.
+
+    See `fastpr.ranking.ranks.ranking.Ranking`.
 
     Parameters
     ----------

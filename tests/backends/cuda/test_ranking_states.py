@@ -1,6 +1,6 @@
 """Rankings of device arrays from end to end, on Numba's simulator: conftest.py collects it there.
 
-What is above the kernels is tested in more detail in test_device_rankings.py.
+What is above the kernels is tested in more detail in tests/ranking/test_rank_device.py.
 """
 
 from __future__ import annotations

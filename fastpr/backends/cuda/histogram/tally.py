@@ -146,7 +146,7 @@ class ScoreTally:
         request : CountRequest
             Its samples.
         thresholds : ndarray, shape (T,)
-            As scores of this kind are stored; see `fastpr.curves.thresholds.stored_thresholds`.
+            As scores of this kind are stored; see `fastpr.counts.bins.stored_thresholds`.
         raise_invalid : bool
             Whether scores outside [0, 1] are bad data, or left out and counted.
         ordinal : int

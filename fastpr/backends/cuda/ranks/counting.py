@@ -1,4 +1,6 @@
-"""Counting the classes of a row that come before its labels; see `cuda_rank_kernels`.
+"""Counting the classes of a row that come before its labels.
+
+See `fastpr.backends.cuda.ranks.kernels`.
 
 `sync` lets the threads of a group wait for each other, and see what they wrote; `add` adds to
 an element of an array at once.

@@ -1,4 +1,4 @@
-"""Sorting the labels of a row, and writing their ranks; see `cuda_rank_kernels`.
+"""Sorting the labels of a row, and writing their ranks; see `fastpr.backends.cuda.ranks.kernels`.
 
 `sync` lets the threads of a group wait for each other, and see what they wrote; `add` adds to
 an element of an array at once.
