@@ -15,41 +15,56 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-# What decides how fast a kernel is; figures are stale when one of these changes.
+# What decides how fast a kernel is; figures are stale when one of these changes. The sort of
+# `fastpr.exact` is timed by bench/exact_scores.py, which keeps no results here.
 KERNELS = (
-    "csrc/*.[ch]",
-    "fastpr/backends/c.py",
-    "fastpr/backends/numba_*.py",
-    "fastpr/dispatch.py",
-    "fastpr/inputs.py",
-    "fastpr/parallel.py",
-    "fastpr/rank_dispatch.py",
-    "fastpr/rules.py",
+    "csrc/**/*.[ch]",
+    "fastpr/backends/c/**/*.py",
+    "fastpr/backends/numba/*.py",
+    "fastpr/backends/numba/histogram/**/*.py",
+    "fastpr/backends/numba/ranks/**/*.py",
+    "fastpr/backends/choose.py",
+    "fastpr/backends/parallel.py",
+    "fastpr/backends/rules.py",
+    "fastpr/counts/count_host.py",
+    "fastpr/counts/samples/host.py",
+    "fastpr/ranking/ranks/host.py",
 )
-NOT_TIMED = "numba_sort*.py"  # by bench/exact_scores.py, which keeps no results here
 _PACKAGES = ("numpy", "numba", "llvmlite", "cffi", "pytest-benchmark", "ml_dtypes", "matplotlib")
 _C_COMMENT = re.compile(r"""//[^\n]*|/\*.*?\*/|("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""", re.DOTALL)
+_C_INCLUDE = re.compile(r"^[ \t]*#[ \t]*include\b[^\n]*$", re.MULTILINE)
 
 
-def fingerprint(root: Path = ROOT) -> str:
-    """Return a digest of the code of all kernels, whatever its comments, docstrings and layout."""
-    digest = hashlib.sha256()
-    paths = sorted({path for pattern in KERNELS for path in root.glob(pattern)})
-    paths = [path for path in paths if not path.match(NOT_TIMED)]
-    for path in paths:
-        text = path.read_text(encoding="utf-8")
-        code = python_code(text) if path.suffix == ".py" else c_code(text)
-        digest.update(f"{path.relative_to(root).as_posix()}\0{code}\0".encode())
-    return digest.hexdigest()[:16]
+def fingerprint(root: Path = ROOT, patterns: tuple[str, ...] = KERNELS) -> str:
+    """Return a digest of the code of all kernels.
+
+    It is that of the sorted digests of their contents without imports, comments, docstrings and
+    layout. So where a file is, and what it is called, is not in it: a move changes nothing.
+    """
+    paths = {path for pattern in patterns for path in root.glob(pattern)}
+    codes = {code_of(path.name, path.read_text(encoding="utf-8")) for path in paths} - {""}
+    return digest_of(codes)
+
+
+def digest_of(codes: set[str]) -> str:
+    """Return the digest of a set of codes."""
+    each = sorted(hashlib.sha256(code.encode()).hexdigest() for code in codes)
+    return hashlib.sha256("\n".join(each).encode()).hexdigest()[:16]
+
+
+def code_of(name: str, text: str) -> str:
+    """Return what of a file of that name decides how fast it is."""
+    return python_code(text) if name.endswith(".py") else c_code(text)
 
 
 def c_code(text: str) -> str:
-    """Return C without comments and white space."""
-    return re.sub(r"\s+", "", _C_COMMENT.sub(lambda found: found[1] or " ", text))
+    """Return C without includes, comments and white space."""
+    bare = _C_COMMENT.sub(lambda found: found[1] or " ", text)
+    return re.sub(r"\s+", "", _C_INCLUDE.sub("", bare))
 
 
 def python_code(text: str) -> str:
-    """Return Python without comments, docstrings and white space; blocks have marks.
+    """Return Python without imports, comments, docstrings and white space; blocks have marks.
 
     From tokens, and not from `ast.dump`, which differs between versions of Python.
     """
@@ -63,13 +78,14 @@ def python_code(text: str) -> str:
     words = []
     before, is_dropped = tokenize.NEWLINE, False
     for (kind, word), (following, _) in zip(tokens, [*tokens[1:], (-1, "")], strict=True):
-        starts = before in marks
-        # a string that is a statement, and then the end of its line
-        is_dropped = (is_dropped and kind == tokenize.NEWLINE) or (
-            starts and kind == tokenize.STRING and following == tokenize.NEWLINE
-        )
+        if before in marks and kind not in marks:  # a statement starts
+            # a string that is a statement, and then the end of its line
+            is_docstring = kind == tokenize.STRING and following == tokenize.NEWLINE
+            is_dropped = is_docstring or word in ("import", "from")
         if not is_dropped:
             words.append(marks.get(kind, word))
+        elif kind == tokenize.NEWLINE:
+            is_dropped = False
         before = kind
     joined = re.sub(r"\s+", "", "".join(words))
     # From 3.12 on f-strings are several tokens, in which a doubled brace is a single one.
@@ -151,5 +167,5 @@ def _commit() -> str:
             ["git", *arguments], capture_output=True, text=True, cwd=ROOT, check=False
         ).stdout.strip()
 
-    changed = git("status", "--porcelain", "--", *(pattern for pattern in KERNELS))
+    changed = git("status", "--porcelain", "--", *(f":(glob){pattern}" for pattern in KERNELS))
     return (git("rev-parse", "--short", "HEAD") or "unknown") + (" and changes" if changed else "")

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-# Where Numba's compiled code is kept between processes; see fastpr/backends/numba_cpu.py.
+# Where Numba's compiled code is kept between processes; see fastpr/backends/numba/compile.py.
 CACHE_VARIABLE = "FASTPR_NUMBA_CACHE_DIR"
 
 IMPORT = """

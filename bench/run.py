@@ -1,7 +1,7 @@
 """Measure everything: check each answer, time it, and write it down.
 
     python bench/run.py            about ten minutes; writes bench/results/<machine>.json, the
-                                   plots beside it, and the tables of the README
+                                   plots beside it, and the tables of the documentation
     python bench/run.py --quick    small sizes, nothing written: only to check the answers
 
 Speed is given as a fraction of the bandwidth at which the same threads read the same memory,
@@ -96,7 +96,10 @@ def main(argv: list[str] | None = None) -> int:
         name = arguments.name or machine.file_name(found["machine"])
         report.save(found, report.RESULTS / f"{name}.json")
         readme.write()
-        print(f"wrote bench/results/{name}.json, the plots beside it, and the README's tables")
+        print(
+            f"wrote bench/results/{name}.json, the plots beside it, docs/performance.md and the "
+            "table of README.md"
+        )
     if not arguments.quick:  # figures are asked for at full size
         for line in readme.missed(found):
             print(f"missed: {line}")

@@ -1,4 +1,4 @@
-"""The tables of the README, as lines of Markdown, from the report of a run."""
+"""Tables of the README and docs/performance.md, as lines of Markdown, from the report of a run."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from workloads import (
 
 Report = dict[str, Any]
 Lines = list[str]
+RANK_PEERS_SHOWN = ("TensorFlow",)  # in the README, beside those that figures are asked for
 
 
 def cell(reached: float | None, asked: float | None = None, *, at_most: bool = False) -> str:
@@ -43,9 +44,9 @@ def number(value: float) -> str:
     return f"{value:.2f}"
 
 
-def table(*columns: str, rows: list[list[str]]) -> Lines:
-    """Return a table, numbers to the right."""
-    marks = ["---" if index == 0 else "---:" for index in range(len(columns))]
+def table(*columns: str, rows: list[list[str]], num_words: int = 1) -> Lines:
+    """Return a table, the first columns to the left, and numbers to the right."""
+    marks = ["---" if index < num_words else "---:" for index in range(len(columns))]
     return [
         f"| {' | '.join(columns)} |",
         f"|{'|'.join(marks)}|",
@@ -111,6 +112,39 @@ def headline_table(found: Report) -> Lines:
         "float32 + bool, 2^26, T=201", "G samples/s", "of R", "median",
         *(f"x {peer}" for peer in ASKED_OF_PEERS), "numba : c", "1 thread : all", rows=rows,
     )  # fmt: skip
+
+
+def comparison(found: Report) -> Lines:
+    """Return the peers beside fastpr, a row each: uniform scores, and a ranking."""
+    rows = []
+    workload = ScoreWorkload("uniform")
+    own = _score(found, workload)
+    for peer in ASKED_OF_PEERS:
+        theirs = _first([
+            row for row in find(found, "peer", peer)
+            if row["workload"]["distribution"] == workload.distribution
+        ])  # fmt: skip
+        rows.append(_beside("201 thresholds", peer, own, theirs))
+    for peer in RANK_PEERS_SHOWN:
+        theirs = _first(find(found, "rank peer", peer))
+        own = None
+        if theirs is not None:
+            own = _first([
+                row for row in find(found, "label_ranks", subject="auto")
+                if row["workload"] == theirs["workload"]
+            ])  # fmt: skip
+        k = "k" if theirs is None else theirs["workload"]["k"]
+        rows.append(_beside(f"average precision at {k}", peer, own, theirs))
+    return table(
+        "what", "peer", "fastpr, M scores/s", "peer, M scores/s", "times as fast",
+        rows=rows, num_words=2,
+    )  # fmt: skip
+
+
+def _beside(what: str, peer: str, own: Row | None, theirs: Row | None) -> list[str]:
+    speeds = [cell(None if row is None else rate(row) / 1e6) for row in (own, theirs)]
+    call = peer if theirs is None else f"{peer} `{theirs['computes']}`"
+    return [what, call, *speeds, cell(_ratio(own, theirs))]
 
 
 def _t4001(found: Report) -> float | None:

@@ -17,19 +17,13 @@
 #if defined(__GNUC__)
 #define FASTPR_PREFETCH(address) __builtin_prefetch(address)
 #define FASTPR_PREFETCH_SECOND_LEVEL(address) __builtin_prefetch(address, 0, 2)
+#define FASTPR_ALWAYS_INLINE static inline __attribute__((always_inline))
+#define FASTPR_UNLIKELY(condition) __builtin_expect(condition, 0)
 #else
 #define FASTPR_PREFETCH(address) ((void)(address))
 #define FASTPR_PREFETCH_SECOND_LEVEL(address) ((void)(address))
-#endif
-
-#if defined(__GNUC__)
-#define FASTPR_ALWAYS_INLINE static inline __attribute__((always_inline))
-#else
 #define FASTPR_ALWAYS_INLINE static inline
-#endif
-
-#if defined(__GNUC__)
-#define FASTPR_UNLIKELY(condition) __builtin_expect(condition, 0)
+#define FASTPR_UNLIKELY(condition) (condition)
 #endif
 
 #define FASTPR_HISTOGRAM_ARGUMENTS(SCORE)                                                          \

@@ -1,4 +1,4 @@
-/* The rules of fastpr/rules.py, by hand: the one twin of that text. */
+/* The rules of fastpr/backends/rules.py, by hand: the one twin of that text. */
 #ifndef FASTPR_RULES_H
 #define FASTPR_RULES_H
 

@@ -9,18 +9,19 @@ float64. So all backends give the same results, and states merge by addition.
 
 from importlib import import_module
 
-from fastpr._version import __version__
+from fastpr._version import __version__ as __version__
 from fastpr.backends.forks import loading
 
 _NAMES_OF = {
-    "backends.choose": ("BackendUnavailable", "available_backends", "doctor"),
+    "backends.choose": ("BackendUnavailable", "available_backends"),
+    "backends.doctor": ("doctor",),
     "backends.parallel": ("get_num_threads", "set_num_threads"),
     "counts.functions": ("precision_recall_at_equal_thresholds",),
     "counts.state": ("PrecisionRecallAtEqualThresholds",),
     "curves.curve": ("Curve",),
     "curves.estimates": ("Conventions", "Estimate", "OperatingPoint"),
     "curves.ratios": ("PrecisionRecallData",),
-    "ranking.cutoffs": ("RankingData", "RankingMetrics"),
+    "ranking.metrics_state": ("RankingData", "RankingMetrics"),
     "ranking.functions": (
         "average_precision_at_k", "hit_rate_at_k", "ndcg_at_k", "precision_at_k",
         "recall_at_k", "reciprocal_rank_at_k",
@@ -31,7 +32,7 @@ _NAMES_OF = {
     "resampling.bootstrap": ("BootstrapResult", "bootstrap"),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _NAMES_OF.items() for name in names}
-__all__ = sorted(["__version__", "exact", *_ROOM_OF])  # noqa: PLE0605
+__all__ = sorted(["__version__", "exact", *_ROOM_OF])
 
 
 def __getattr__(name):

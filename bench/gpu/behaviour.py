@@ -11,15 +11,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from gpu import data as gpu_data
 import numpy as np
 import torch
+
+import fastpr
+from gpu import data as gpu_data
 from gpu.data import assert_counts, make, table_of, whole_weights
 from gpu.place import Place, Scale
 from gpu.producers import producers_of
 from gpu.results import Results
-
-import fastpr
 
 State = fastpr.PrecisionRecallAtEqualThresholds
 BUSY_SECONDS = 0.05

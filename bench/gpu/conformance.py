@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from gpu.arrays import plain, put
-from gpu.place import Place, Scale
-from gpu.results import Results
 
 import fastpr
 from fastpr.curves.ratios import precision_recall
+from gpu.arrays import plain, put
+from gpu.place import Place, Scale
+from gpu.results import Results
 
 Shard = tuple[int, int]
 

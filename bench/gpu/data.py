@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from gpu.place import Place
 
 Tensor = torch.Tensor

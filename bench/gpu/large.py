@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from gpu import data as gpu_data
 import numpy as np
 import torch
+
+import fastpr
+from gpu import data as gpu_data
 from gpu.data import assert_counts, make, table_of
 from gpu.place import Place, Scale
 from gpu.results import Results
-
-import fastpr
 
 State = fastpr.PrecisionRecallAtEqualThresholds
 _LABELS = ("int8", "uint8", "int16", "int32", "int64")

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-from gpu import data as gpu_data
 import numpy as np
 import torch
+
+import fastpr
+from gpu import data as gpu_data
 from gpu.data import assert_counts, make, table_of
 from gpu.place import Place, Scale, spread, wall_time
 from gpu.results import Results
-
-import fastpr
 
 State = fastpr.PrecisionRecallAtEqualThresholds
 _T = 201

@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from gpu import data as gpu_data
 import numpy as np
 import torch
-from gpu.data import assert_counts, make, table_of
-from gpu.place import Place
 
 import fastpr
+from gpu import data as gpu_data
+from gpu.data import assert_counts, make, table_of
+from gpu.place import Place
 
 State = fastpr.PrecisionRecallAtEqualThresholds
 Notes = dict[str, Any]

@@ -39,10 +39,10 @@ if find_spec("torch") is None:
     sys.exit("bench/gpu/run.py needs torch; with CUDA, or --device cpu to check the checks")
 
 import torch  # noqa: E402
-from gpu.place import FULL, ON_HOST, QUICK, Place, Scale  # noqa: E402
-from gpu.results import Results  # noqa: E402
 
 import fastpr  # noqa: E402
+from gpu.place import FULL, ON_HOST, QUICK, Place, Scale  # noqa: E402
+from gpu.results import Results  # noqa: E402
 
 MOST_SECONDS = 450.0
 PACKAGES = (
@@ -212,7 +212,9 @@ def check_device(device: str) -> None:
         )
     if "cuda" not in fastpr.available_backends():
         fastpr.doctor()
-        sys.exit("bench/gpu/run.py needs fastpr's cuda backend, which does not work here; see above")
+        sys.exit(
+            "bench/gpu/run.py needs fastpr's cuda backend, which does not work here; see above"
+        )
 
 
 # ---- the report ----

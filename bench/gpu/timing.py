@@ -11,14 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gpu import data as gpu_data
 import numpy as np
 import torch
+
+import fastpr
+from gpu import data as gpu_data
 from gpu.data import assert_counts, make, table_of, whole_weights
 from gpu.place import Place, Scale, spread, wall_time
 from gpu.results import Results
-
-import fastpr
 
 State = fastpr.PrecisionRecallAtEqualThresholds
 OF_COPY = "of the copy bandwidth"

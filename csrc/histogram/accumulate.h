@@ -9,10 +9,8 @@
 #ifndef FASTPR_ACCUMULATE_H
 #define FASTPR_ACCUMULATE_H
 
-#include "../fastpr.h"
+#include "samples.h"
 
-#define FASTPR_BLOCK 512   /* samples between the two phases */
-#define FASTPR_WINDOW 4096 /* samples that are counted in one way, by hand */
 #define FASTPR_TURNS 8
 
 /* A copy that starts 4096 bytes after another would share its cache sets. */
@@ -31,48 +29,6 @@ static inline int num_copies_within(size_t bytes, size_t stride, size_t cell_siz
     return copies;
 }
 
-static inline size_t label_size(int label_kind)
-{
-    static const size_t sizes[] = {1, 1, 2, 4, 8};
-    return sizes[label_kind];
-}
-
-static inline size_t weight_size(int weight_kind)
-{
-    static const size_t sizes[] = {1, 4, 8};
-    return sizes[weight_kind];
-}
-
-/* ---- memory ahead ---- */
-
-/* The scalar loop of phase 2 keeps the core too busy to run ahead to the loads of the next
-   blocks, so it asks for them itself, a little with each group. Into the second level of the
-   cache: the first has room for two dozen misses at a time, and when prefetches hold them all,
-   the loads of the loop wait behind them. Measured on Zen 4 from DRAM, cycles a sample, one
-   thread: skewed scores 1.40 without, 1.30 into the first level, 0.90 into the second; uniform
-   2.5, 1.7, 1.5; coherent 0.86, 0.97, 0.78. */
-#define FASTPR_GROUP 64
-#define FASTPR_AHEAD 8192 /* samples; 2048 to 12288 were nearly as good */
-
-/* Nothing is asked for behind the end. */
-static inline int64_t samples_ahead(int64_t num_left)
-{
-    return num_left >= FASTPR_AHEAD + FASTPR_WINDOW ? FASTPR_AHEAD : 0;
-}
-
-static inline const char *address_ahead(const void *start, size_t item_size, int64_t num_left)
-{
-    return (const char *)start + (size_t)samples_ahead(num_left) * item_size;
-}
-
-/* Inlined early: gcc takes a function that does nothing but this for one without effects, and
-   leaves calls of it out. */
-FASTPR_ALWAYS_INLINE void prefetch_bytes(const char *start, size_t num_bytes)
-{
-    for (size_t offset = 0; offset < num_bytes; offset += 64)
-        FASTPR_PREFETCH_SECOND_LEVEL(start + offset);
-}
-
 /* ---- counts ---- */
 
 #define FASTPR_COUNT_CACHE (128 * 1024)
@@ -84,17 +40,17 @@ typedef struct {
     size_t num_cells, stride;
     int num_copies;
     int64_t num_pending;
-} counter;
+} count_table;
 
 /* Only the cells: a distance apart that is known can be longer. */
-static inline void counter_clear(counter *self)
+static inline void count_table_clear(count_table *self)
 {
     for (int copy = 0; copy < self->num_copies; copy++)
         memset(self->turn[copy], 0, self->num_cells * sizeof *self->cells);
     self->num_pending = 0;
 }
 
-static inline int counter_init(counter *self, size_t num_cells)
+static inline int count_table_init(count_table *self, size_t num_cells)
 {
     self->num_cells = num_cells;
 #ifdef FASTPR_COUNT_STRIDE
@@ -110,11 +66,11 @@ static inline int counter_init(counter *self, size_t num_cells)
         return -1;
     for (int turn = 0; turn < FASTPR_TURNS; turn++)
         self->turn[turn] = self->cells + (size_t)(turn % self->num_copies) * self->stride;
-    counter_clear(self);
+    count_table_clear(self);
     return 0;
 }
 
-static inline void counter_merge_copies(counter *self)
+static inline void count_table_merge_copies(count_table *self)
 {
     for (int copy = 1; copy < self->num_copies; copy++) {
         const uint32_t *from = self->cells + (size_t)copy * self->stride;
@@ -140,9 +96,9 @@ typedef struct {
     size_t num_cells, stride;
     int num_copies;
     int64_t num_pending;
-} summer;
+} sum_table;
 
-static inline int summer_init(summer *self, size_t num_cells)
+static inline int sum_table_init(sum_table *self, size_t num_cells)
 {
     self->num_cells = num_cells;
     self->stride = padded_stride(num_cells, sizeof *self->cells);
@@ -180,7 +136,7 @@ static inline void add_exactly(double *sum, double *rounded, double value)
 }
 
 /* Eight cells at a time: vectors, with the copies of each cell added in their order. */
-static inline void summer_merge_copies(summer *self)
+static inline void sum_table_merge_copies(sum_table *self)
 {
     if (!self->cells)
         return;
@@ -197,43 +153,13 @@ static inline void summer_merge_copies(summer *self)
     self->num_pending = 0;
 }
 
-/* The weights of a block as doubles; returns 1 if one is negative or not finite. */
-#define FASTPR_DEFINE_READ_WEIGHTS(KIND, WEIGHT)                                                   \
-    static inline int read_weights_##KIND(const WEIGHT *weights, double *out)                      \
-    {                                                                                              \
-        int num_good = 0;                                                                          \
-        for (int j = 0; j < FASTPR_BLOCK; j++) {                                                   \
-            double weight = (double)weights[j];                                                    \
-            num_good += (weight >= 0.0) & (weight <= 1.7976931348623157e308);                      \
-            out[j] = weight;                                                                       \
-        }                                                                                          \
-        return num_good != FASTPR_BLOCK;                                                           \
-    }
-
-FASTPR_DEFINE_READ_WEIGHTS(f32, float)
-FASTPR_DEFINE_READ_WEIGHTS(f64, double)
-
-static inline int read_weights(const void *weights, int weight_kind, double *out)
-{
-    switch (weight_kind) {
-    case FASTPR_WEIGHT_F32:
-        return read_weights_f32(weights, out);
-    case FASTPR_WEIGHT_F64:
-        return read_weights_f64(weights, out);
-    default:
-        for (int j = 0; j < FASTPR_BLOCK; j++)
-            out[j] = ((const uint8_t *)weights)[j] != 0;
-        return 0;
-    }
-}
-
 /* ---- folding: values to bins ---- */
 
 /* Bin i has the values from edges[i] up to edges[i+1]; without edges, the value i. */
-static inline void fold_counts(counter *self, const uint16_t *edges, int32_t num_values,
+static inline void fold_counts(count_table *self, const uint16_t *edges, int32_t num_values,
                                int32_t num_thresholds, int64_t *counts)
 {
-    counter_merge_copies(self);
+    count_table_merge_copies(self);
     if (!edges) {
         for (int32_t bin = 0; bin < num_thresholds; bin++) {
             counts[bin] += self->cells[2 * bin];
@@ -254,10 +180,10 @@ static inline void fold_counts(counter *self, const uint16_t *edges, int32_t num
     }
 }
 
-static inline void fold_sums(summer *self, const uint16_t *edges, int32_t num_values,
+static inline void fold_sums(sum_table *self, const uint16_t *edges, int32_t num_values,
                              int32_t num_thresholds, double *sums)
 {
-    summer_merge_copies(self);
+    sum_table_merge_copies(self);
     for (int32_t bin = 0; bin < num_thresholds; bin++) {
         int32_t first = edges ? edges[bin] : bin;
         int32_t end = !edges ? bin + 1 : bin + 1 < num_thresholds ? edges[bin + 1] : num_values;

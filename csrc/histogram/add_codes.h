@@ -9,9 +9,10 @@ static inline int FASTPR_NAME(all_equal)(const FASTPR_CODE *codes)
 }
 
 /* While it is at it, has the scores and labels of later groups fetched from memory. */
-static inline void FASTPR_NAME(add_counts)(counter *self, const FASTPR_CODE *codes, int num_codes,
-                                           const char *scores_ahead, size_t score_bytes,
-                                           const char *labels_ahead, size_t label_bytes)
+static inline void FASTPR_NAME(add_counts)(count_table *self, const FASTPR_CODE *codes,
+                                           int num_codes, const char *scores_ahead,
+                                           size_t score_bytes, const char *labels_ahead,
+                                           size_t label_bytes)
 {
     uint32_t *const t0 = self->turn[0], *const t1 = self->turn[1], *const t2 = self->turn[2],
                     *const t3 = self->turn[3], *const t4 = self->turn[4], *const t5 = self->turn[5],
@@ -41,7 +42,7 @@ static inline void FASTPR_NAME(add_counts)(counter *self, const FASTPR_CODE *cod
     self->num_pending += num_codes;
 }
 
-static inline void FASTPR_NAME(add_sums)(summer *self, const FASTPR_CODE *codes,
+static inline void FASTPR_NAME(add_sums)(sum_table *self, const FASTPR_CODE *codes,
                                          const double *weights, int num_codes)
 {
     if (!self->cells) {
@@ -68,5 +69,5 @@ static inline void FASTPR_NAME(add_sums)(summer *self, const FASTPR_CODE *codes,
         self->turn[j % FASTPR_TURNS][codes[j]] += weights[j];
     self->num_pending += num_codes;
     if (self->num_pending > (int64_t)FASTPR_ROUNDS_PER_COPY * self->num_copies - FASTPR_BLOCK)
-        summer_merge_copies(self);
+        sum_table_merge_copies(self);
 }

@@ -159,7 +159,7 @@ FASTPR_ALWAYS_INLINE void FASTPR_KIND(report_on)(const FASTPR_KIND(samples) * sa
 }
 
 /* Counts whole windows, and returns of how many samples. */
-static int64_t FASTPR_KIND(count_windows)(counter *self, const FASTPR_SCORE *scores,
+static int64_t FASTPR_KIND(count_windows)(count_table *self, const FASTPR_SCORE *scores,
                                           const void *labels, int label_kind, int64_t num_samples,
                                           const uint16_t *edges, int32_t num_values,
                                           int32_t num_thresholds, int64_t *report)
@@ -199,7 +199,7 @@ static int64_t FASTPR_KIND(count_windows)(counter *self, const FASTPR_SCORE *sco
 /* ---- with weights ---- */
 
 /* Adds the weights of whole windows, and returns of how many samples. */
-static int64_t FASTPR_KIND(sum_windows)(summer *self, const FASTPR_SCORE *scores,
+static int64_t FASTPR_KIND(sum_windows)(sum_table *self, const FASTPR_SCORE *scores,
                                         const void *labels, int label_kind, const void *weights,
                                         int weight_kind, int64_t num_samples, const uint16_t *edges,
                                         int32_t num_values, int32_t num_thresholds, int64_t *report)
@@ -221,7 +221,7 @@ static int64_t FASTPR_KIND(sum_windows)(summer *self, const FASTPR_SCORE *scores
         _Alignas(64) double group_weights[FASTPR_SUM_LAG][FASTPR_GROUP];
         samples.ahead = samples_ahead(num_samples - start);
         if (self->num_pending + FASTPR_WINDOW > most_pending)
-            summer_merge_copies(self);
+            sum_table_merge_copies(self);
         for (int j = 0; j < FASTPR_WINDOW; j += FASTPR_GROUP) {
             int place = j / FASTPR_GROUP % FASTPR_SUM_LAG;
             group_codes group;

@@ -9,7 +9,7 @@
    That threshold is computed again, to the last bit, instead of looked up: i/(T-1)
    with T <= 65537 is either a number of the dtype or at least 2^-17 of a half ulp
    away from where its rounding changes, and the error of each form below is far
-   smaller. tests/test_rules.py holds them to the table.
+   smaller. tests/backends/test_rules.py holds them to the table.
 
    Validity is read off the bits, so that no floating-point mode (flush to zero,
    denormals are zero) can change it. The vector loop only finds out whether a block

@@ -96,9 +96,10 @@ static inline const void *whole_block(const void *start, size_t item_size, int64
         const size_t num_cells = 2 * ((size_t)num_values + 1);                                     \
         const size_t label_bytes = label_size(label_kind);                                         \
         const size_t weight_bytes = weight_size(weight_kind);                                      \
-        counter counting = {0};                                                                    \
-        summer summing = {0};                                                                      \
-        if (weights ? summer_init(&summing, num_cells) : counter_init(&counting, num_cells))       \
+        count_table counting = {0};                                                                \
+        sum_table summing = {0};                                                                   \
+        if (weights ? sum_table_init(&summing, num_cells)                                          \
+                    : count_table_init(&counting, num_cells))                                      \
             return -1;                                                                             \
         int64_t num_done;                                                                          \
         for (int64_t start = 0; start < num_samples; start += num_done) {                          \
@@ -135,7 +136,7 @@ static inline const void *whole_block(const void *start, size_t item_size, int64
                     address_ahead(block_labels, label_bytes, num_left), label_bytes);              \
                 if (counting.num_pending > FASTPR_MAX_PENDING) {                                   \
                     fold_counts(&counting, edges, num_values, num_thresholds, counts);             \
-                    counter_clear(&counting);                                                      \
+                    count_table_clear(&counting);                                                  \
                 }                                                                                  \
             }                                                                                      \
         }                                                                                          \

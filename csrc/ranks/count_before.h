@@ -1,9 +1,15 @@
-/* How many classes of a row come before each of its labels: a template over the width of a
-   score, included once for each with FASTPR_BITS, FASTPR_KEY and FASTPR_KEY_MIN.
+/* How many classes of a row come before each of its labels. No floating-point mode (flush to
+   zero, denormals are zero) can change a rank: scores are read as their bits, and compared as
+   keys, which are signed integers in the order of the scores. -0.0 and 0.0 have the same key,
+   and NaN has FASTPR_KEY_MIN, below all numbers.
 
-   Scores are read as their bits. A key is a signed integer in the order of the scores:
-   -0.0 and 0.0 have the same, and NaN has FASTPR_KEY_MIN, below all numbers. So no
-   floating-point mode (flush to zero, denormals are zero) can change a rank.
+   A template, included once for each width of a score, with
+     FASTPR_BITS     an unsigned integer of that width,
+     FASTPR_KEY      a signed integer that holds all keys,
+     FASTPR_KEY_MIN  its lowest value,
+     FASTPR_NAME(x)  the name of x for that width,
+     FASTPR_BY_HAND  where what reads 64 scores has been written with intrinsics: read_keys,
+                     count_above, count_around and collect (avx512_ranks.h).
 
    A row is read once, in blocks of 64. A class that is below the worst label still in the
    running changes nothing, and one unsigned comparison of its bits says so. The few others

@@ -19,7 +19,8 @@
    it with each. */
 #define FASTPR_FEW_LABELS 256
 
-/* Rows so short that all of it fits into a few registers. */
+/* Rows so short that all of it fits into a few registers, and so little work that comparing
+   each label with all classes takes less time than looking for the few that matter. */
 #define FASTPR_SHORT_ROW 256
 #define FASTPR_SHORT_WORK 32 /* labels times blocks of 64 classes */
 

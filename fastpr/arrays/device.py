@@ -8,20 +8,14 @@ from __future__ import annotations
 
 import math
 import sys
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastpr.arrays import dlpack
+from fastpr.arrays.places import CUDA, check_same_place, cupy_ordinal, is_cuda
 from fastpr.backends import choose
 
-HOST = "the host"
-CUDA = "cuda"
-# Only the driver knows which, and it is not asked for the sake of a message.
-_SOME_CUDA = "a CUDA device"
-# What is never on a device.
-_HOST_TYPES = frozenset((np.ndarray, float, int, bool, list, tuple))
 # Handle of the stream with which every other one of a device is in order.
 LEGACY_STREAM = 1
 
@@ -83,40 +77,13 @@ class DeviceArray(NamedTuple):
         return self._replace(shape=shape, strides=(0,) * num_new + tuple(strides))
 
 
-def place_of(value: Any) -> str:
-    """Return where an array is, as messages say it: "cuda:0", "mps:0" or "the host".
-
-    Never raises, and does not initialise CUDA.
-    """
-    if type(value) in _HOST_TYPES:
-        return HOST
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(value, torch.Tensor):
-        kind = value.device.type
-        if kind == "cpu":
-            return HOST
-        is_rocm = kind == CUDA and getattr(torch.version, "hip", None)
-        return f"{value.device} (ROCm)" if is_rocm else str(value.device)
-    if hasattr(value, "__cuda_array_interface__"):
-        ordinal = _cupy_ordinal(value)
-        return _SOME_CUDA if ordinal is None else f"{CUDA}:{ordinal}"
-    if hasattr(value, "__dlpack_device__"):
-        return dlpack.place_of(*value.__dlpack_device__())
-    return HOST
-
-
-def is_cuda(place: str) -> bool:
-    """Return whether what `place_of` returned is a device that CUDA kernels read."""
-    return place == _SOME_CUDA or (place.startswith(CUDA) and not place.endswith("(ROCm)"))
-
-
-def on_device(values: dict[str, Any], backend: str | None) -> bool:
+def on_device(places: dict[str, str], backend: str | None) -> bool:
     """Return whether arrays are on a CUDA device; that they all are is checked.
 
     Parameters
     ----------
-    values : dict of str to array_like
-        Arrays by what messages call them, in the plural.
+    places : dict of str to str
+        What `place_of` returned, by what messages call the arrays, in the plural.
     backend : str, optional
         The backend that was asked for.
 
@@ -127,10 +94,9 @@ def on_device(values: dict[str, Any], backend: str | None) -> bool:
     BackendUnavailable
         If CUDA kernels do not work here.
     """
-    places = {name: place_of(value) for name, value in values.items()}
     if not any(map(is_cuda, places.values())):
         return False
-    _check_same_place(places)
+    check_same_place(places)
     named = choose.named_backend(backend)
     if named not in (None, choose.DEVICE_BACKEND):
         source = f"backend {named!r}" if named == backend else f"FASTPR_BACKEND={named}"
@@ -145,28 +111,17 @@ def on_device(values: dict[str, Any], backend: str | None) -> bool:
 
 def check_same_device(arrays: dict[str, DeviceArray]) -> None:
     """Raise ValueError, with both places, if arrays that are not empty are on several devices."""
-    _check_same_place({name: f"{CUDA}:{a.device}" for name, a in arrays.items() if a.size})
+    check_same_place({name: f"{CUDA}:{a.device}" for name, a in arrays.items() if a.size})
 
 
-def _check_same_place(places: dict[str, str]) -> None:
-    items = list(places.items())
-    for (first, here), (name, place) in pairwise(items):
-        if here != place and not (_SOME_CUDA in (here, place) and is_cuda(here) and is_cuda(place)):
-            raise differ_in_place(first, here, name, place)
-
-
-def differ_in_place(first: str, here: str, name: str, place: str) -> ValueError:
-    """Return the error that names two arrays and where they are."""
-    return ValueError(f"{first} are on {here} and {name} on {place}; pass both on the same device")
-
-
-def device_array(value: Any, name: str) -> DeviceArray | None:
-    """Return a CUDA array where it is, or None if it is not on such a device.
+def device_array(value: Any, name: str) -> DeviceArray:
+    """Return a CUDA array where it is.
 
     Parameters
     ----------
     value : array_like
-        A torch tensor, or what has ``__cuda_array_interface__`` or DLPack (CuPy, Numba, JAX).
+        A torch tensor, or what has ``__cuda_array_interface__`` or DLPack (CuPy, Numba, JAX),
+        on a CUDA device, as `fastpr.arrays.places.place_of` has said.
     name : str
         What messages call it, in the plural.
 
@@ -177,8 +132,6 @@ def device_array(value: Any, name: str) -> DeviceArray | None:
     ValueError
         If it is not aligned, or what its producer says of it is wrong.
     """
-    if not is_cuda(place_of(value)):
-        return None
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
         array = _torch_array(torch, value, name)
@@ -265,7 +218,7 @@ def _interface_array(value: Any, name: str) -> DeviceArray:
     shape = tuple(map(int, interface["shape"]))
     strides = interface.get("strides")
     address = int(interface["data"][0] or 0)
-    ordinal = _cupy_ordinal(value)
+    ordinal = cupy_ordinal(value)
     return DeviceArray(
         address=address,
         shape=shape,
@@ -277,13 +230,6 @@ def _interface_array(value: Any, name: str) -> DeviceArray:
         stream=LEGACY_STREAM if stream is None else int(stream),
         owner=value,
     )  # fmt: skip
-
-
-def _cupy_ordinal(value: Any) -> int | None:
-    """Return the device that a CuPy array names; what others call device is not its number."""
-    if type(value).__module__.partition(".")[0] != "cupy":
-        return None
-    return int(value.device.id)
 
 
 def _ordinal_of(address: int) -> int:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from fastpr.backends.protocol import bfloat16_values
 
+Array = NDArray[Any]
+
 
 class ScoreKind(NamedTuple):
     """How the scores of one dtype are read.

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from fastpr.arrays.device import HOST, place_of
+from fastpr.arrays.dtypes import Array
+from fastpr.arrays.places import HOST, place_of
 from fastpr.backends.choose import BackendUnavailable
-from fastpr.backends.protocol import bfloat16_values
 
-Array = NDArray[Any]
-
-# Samples of one chunk of arrays that cannot be read where they are.
-CHUNK = 16_384
 # Bits of ndarray.flags.num (NPY_ARRAY_* in NumPy's C API).
 C_CONTIGUOUS, F_CONTIGUOUS, ALIGNED = 0x1, 0x2, 0x100
-_WEIGH_NOTHING = (
+WEIGH_NOTHING = (
     "pass their .filled(0) and weights of ~numpy.ma.getmaskarray(...), so that masked samples "
     "weigh 0"
 )
 
 
-def host_array(value: Any, name: str, if_masked: str = _WEIGH_NOTHING) -> tuple[Array, bool]:
+def host_array(value: Any, name: str, if_masked: str = WEIGH_NOTHING) -> tuple[Array, bool]:
     """Return a value as an array that shares its memory, and whether its uint16 are bfloat16.
 
     Parameters
@@ -87,80 +81,6 @@ def _not_on_host(name: str, place: str) -> BackendUnavailable:
         f"{name} are on {place}, and are not read there; copy them to the host first, with "
         ".cpu() for instance"
     )
-
-
-def weight_array(
-    weights: ArrayLike, name: str = "weights", if_masked: str = _WEIGH_NOTHING
-) -> tuple[Array, bool]:
-    """Return `host_array` of weights, if their dtype is one of real numbers or bool."""
-    array, is_bfloat16 = host_array(weights, name, if_masked)
-    check_weight_dtype(array.dtype, is_bfloat16, name)
-    return array, is_bfloat16
-
-
-def check_weight_dtype(dtype: np.dtype[Any], is_bfloat16: bool, name: str = "weights") -> None:
-    """Raise TypeError if a dtype is not one of real numbers or bool."""
-    if not is_bfloat16 and dtype.kind not in "biuf":
-        raise TypeError(f"{name} have dtype {dtype}; pass real numbers or bool")
-
-
-def as_float64(weights: Array, is_bfloat16: bool) -> NDArray[np.float64]:
-    """Return what `weight_array` returned as float64, without a copy if that is what it is."""
-    if is_bfloat16:
-        weights = bfloat16_values(weights)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(weights, np.float64)
-
-
-def check_weight_values(
-    weights: Array, is_bfloat16: bool, name: str = "weights", left_out: str = "samples"
-) -> None:
-    """Raise ValueError if a weight is negative or not finite, with the first that is."""
-
-    def is_bad(chunk: Array) -> Array:
-        chunk = as_float64(chunk, is_bfloat16)
-        return ~(np.isfinite(chunk) & (chunk >= 0))
-
-    first = first_bad(weights, is_bad)
-    if first is not None:
-        first = as_float64(np.asarray(first[0]).reshape(1), is_bfloat16)[0], first[1]
-        raise ValueError(bad_weights(first, name, left_out))
-
-
-def bad_weights(
-    first: tuple[Any, str] | None, name: str = "weights", left_out: str = "samples"
-) -> str:
-    """Return the message about weights of which one is negative or not finite."""
-    return (
-        f"{name} must be finite and not negative ({found(first)}); pass 0 to leave {left_out} out"
-    )
-
-
-def first_bad(array: Array, is_bad: Callable[[Array], Array]) -> tuple[Any, str] | None:
-    """Return the first value, in C order, that `is_bad`, and its index as text."""
-    iterator: Any = np.nditer(  # type: ignore[call-overload]  # 'contig' is documented
-        array,
-        flags=["external_loop", "buffered", "zerosize_ok"],
-        op_flags=[["readonly", "nbo", "aligned", "contig"]],
-        order="C",
-        buffersize=CHUNK,
-    )
-    position = 0
-    for chunk in iterator:
-        bad = np.flatnonzero(is_bad(chunk))
-        if bad.size:
-            index = np.unravel_index(position + int(bad[0]), array.shape)
-            return chunk[bad[0]], str(tuple(int(axis) for axis in index))
-        position += chunk.size
-    return None
-
-
-def found(first: tuple[Any, str] | None) -> str:
-    """Return what `first_bad` found as the words of a message."""
-    if first is None:  # the array was written to in between
-        return "which have changed since"
-    value, index = first
-    return f"first: {value!s} at index {index}"
 
 
 def readable(array: Array, dtype: np.dtype[Any]) -> Array:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from importlib import import_module
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
-
-from fastpr._version import __version__
-from fastpr.backends import forks, parallel
-from fastpr.backends.protocol import Backend
+from fastpr.backends import forks
+from fastpr.backends.protocol import Backend, Sorter
 
 # Best first: what "auto" tries in this order on host arrays. bench/run.py measured c up to 1.6
 # times as fast as numba; and c has nothing to compile in a new process. reference is the oracle
@@ -23,13 +19,28 @@ _MODULES = {
     "cuda": "fastpr.backends.cuda.blocks",
 }
 BACKEND_NAMES = tuple(_MODULES)
+# Those that sort scores, for exact curves; best first.
+_SORTERS = {
+    "numba": "fastpr.backends.numba.sort.blocks",
+    "reference": "fastpr.backends.reference.sort",
+}
 # Reads the memory of devices. Arrays on the host it has to copy, so it gets these only by name.
 DEVICE_BACKEND = "cuda"
 _HOST_BACKENDS = tuple(name for name in BACKEND_NAMES if name != DEVICE_BACKEND)
 
 
 class BackendUnavailable(RuntimeError):  # noqa: N818 - a state of the machine, not a mistake
-    """A backend that was asked for by name cannot be used here; the message says why."""
+    """A backend that was asked for by name cannot be used here; the message says why.
+
+    Examples
+    --------
+    >>> import fastpr
+    >>> for name in ("c", "numba", "reference", "cuda"):
+    ...     try:
+    ...         _ = fastpr.precision_recall_at_equal_thresholds([0, 1], [0.2, 0.8], backend=name)
+    ...     except fastpr.BackendUnavailable as error:
+    ...         assert name not in fastpr.available_backends(), error
+    """
 
 
 _loaded: dict[str, Backend] = {}
@@ -66,7 +77,8 @@ def available_backends() -> list[str]:
 
     Examples
     --------
-    >>> "reference" in available_backends()
+    >>> import fastpr
+    >>> "reference" in fastpr.available_backends()
     True
     """
     names = []
@@ -77,6 +89,15 @@ def available_backends() -> list[str]:
             continue
         names.append(name)
     return names
+
+
+def described_backends() -> dict[str, str]:
+    """Return what each backend says of itself, or why it is not there."""
+    available = available_backends()
+    return {
+        name: _loaded[name].describe() if name in available else f"not there: {_reasons[name]}"
+        for name in BACKEND_NAMES
+    }
 
 
 def check_backend(backend: str | None) -> str | None:
@@ -161,44 +182,35 @@ def choose_backend(backend: str | None = None) -> tuple[str, Backend]:
     raise BackendUnavailable("no backend works here; fastpr.doctor() says why")
 
 
-def doctor(file: IO[str] | None = None) -> None:
-    """Print what is there, which backend arrays get, and why.
+def choose_sorter(backend: str | None = None) -> tuple[str, Sorter]:
+    """Return what sorts scores on the host: as named, by FASTPR_BACKEND, or the fastest here.
 
-    Initialises CUDA, where there is a GPU, to look for it.
+    Returns
+    -------
+    tuple of (str, Sorter)
+        The name of the backend, and the module.
 
-    Parameters
-    ----------
-    file : text file, optional
-        Where to print; standard output by default.
+    Raises
+    ------
+    BackendUnavailable
+        If a backend that was named does not sort, or does not work here.
+    ValueError
+        If the name is not that of a backend.
     """
-    import platform
-
-    out = file if file is not None else sys.stdout
-    try:
-        threads = str(parallel.get_num_threads())
-    except ValueError as error:
-        threads = str(error)
-    lines = [
-        f"fastpr {__version__}, Python {platform.python_version()}, NumPy {np.__version__}, "
-        f"{platform.system()} {platform.machine()}",
-        f"threads: {threads} (FASTPR_NUM_THREADS="
-        f"{os.environ.get('FASTPR_NUM_THREADS', 'not set')})",
-        "backends for arrays on the host, the fastest first, and for those on a device:",
-    ]
-    available = available_backends()
-    for name in BACKEND_NAMES:
-        state = _loaded[name].describe() if name in available else f"not there: {_reasons[name]}"
-        lines.append(f"  {name:<10} {state}")
-    try:
-        chosen, _ = choose_backend()
-    except (BackendUnavailable, ValueError) as error:
-        lines.append(f"host arrays: no backend, because {error}")
-    else:
-        named = os.environ.get("FASTPR_BACKEND", "auto") not in ("", "auto")
-        reason = "FASTPR_BACKEND says so" if named else "the fastest that is there"
-        lines.append(f"host arrays: {chosen} ({reason})")
-    if DEVICE_BACKEND in available:
-        lines.append(f"device arrays: {DEVICE_BACKEND} (where they are)")
-    else:
-        lines.append("device arrays: no backend; copy them to the host")
-    print("\n".join(lines), file=out)
+    name = named_backend(backend)
+    if name is not None and name not in _SORTERS:
+        source = "" if name == backend else " (FASTPR_BACKEND names it)"
+        raise BackendUnavailable(
+            f"backend {name!r} does not sort scores, as exact curves need it{source}; pass "
+            f"backend={' or '.join(map(repr, _SORTERS))}"
+        )
+    for candidate in _SORTERS if name is None else [name]:
+        try:
+            _load(candidate)
+        except ImportError:
+            continue
+        with forks.loading:
+            sorter: Sorter = import_module(_SORTERS[candidate])
+        return candidate, sorter
+    choose_backend(name)  # which says why
+    raise BackendUnavailable("no backend that sorts works here; fastpr.doctor() says why")

@@ -7,15 +7,12 @@ changes nothing in a result.
 
 from __future__ import annotations
 
-import operator
 import os
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, ClassVar, TypeVar
-from weakref import WeakSet
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
+from fastpr.backends.integers import as_integer
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -56,6 +53,12 @@ def get_num_threads() -> int:
     ------
     ValueError
         If FASTPR_NUM_THREADS is not a positive integer.
+
+    Examples
+    --------
+    >>> import fastpr
+    >>> fastpr.get_num_threads() >= 1
+    True
     """
     if _num_threads is not None:
         return _num_threads
@@ -84,21 +87,17 @@ def set_num_threads(num_threads: int | None) -> None:
 
     Examples
     --------
-    >>> set_num_threads(1)
-    >>> get_num_threads()
+    >>> import fastpr
+    >>> fastpr.set_num_threads(1)
+    >>> fastpr.get_num_threads()
     1
-    >>> set_num_threads(None)
+    >>> fastpr.set_num_threads(None)
     """
     global _num_threads
     if num_threads is not None:
-        try:
-            if isinstance(num_threads, (bool, np.bool_)):
-                raise TypeError
-            num_threads = operator.index(num_threads)
-        except TypeError:
-            raise TypeError(
-                f"num_threads must be an integer or None, got {num_threads!r}"
-            ) from None
+        given, num_threads = num_threads, as_integer(num_threads)
+        if num_threads is None:
+            raise TypeError(f"num_threads must be an integer or None, got {given!r}")
         if num_threads < 1:
             raise ValueError(f"num_threads must be at least 1, got {num_threads}")
     _num_threads = num_threads
@@ -234,36 +233,5 @@ def run(work: Callable[[int], Part], num_slices: int, combine: Callable[[Part], 
         this.finish()
 
 
-class ForkSafeLock:
-    """A lock that a forked child finds open, whoever held it in the parent.
-
-    Only for critical sections that replace one reference, so that there is nothing half done, or
-    that hand work to a device, which a child leaves alone.
-
-    Attributes
-    ----------
-    current : threading.Lock
-        The lock to take, asked for each time: a child has another one than its parent.
-    """
-
-    _all: ClassVar[WeakSet[ForkSafeLock]] = WeakSet()
-
-    def __init__(self) -> None:
-        self.current = threading.Lock()
-        self._all.add(self)
-
-    @classmethod
-    def _open_all(cls) -> None:
-        for lock in list(cls._all):
-            lock.current = threading.Lock()
-
-
-class NoLock:
-    """What stands in for a lock where none is wanted."""
-
-    current: ClassVar[AbstractContextManager[None]] = nullcontext()
-
-
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pool)
-    os.register_at_fork(after_in_child=ForkSafeLock._open_all)

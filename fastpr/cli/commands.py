@@ -15,14 +15,14 @@ import click
 import fastpr as library
 from fastpr.backends.choose import BACKEND_NAMES, choose_backend
 from fastpr.cli.display import progress_bar
-from fastpr.cli.evaluate import Evaluation, Options, Positive, evaluate
+from fastpr.cli.evaluate import BINS, Evaluation, Options, Positive, evaluate
 from fastpr.cli.evaluate_plot import check_plot, draw_report
 from fastpr.cli.evaluate_report import print_report, to_json
-from fastpr.cli.files import check_keys, check_outputs, deliver
+from fastpr.cli.outputs import check_keys, check_outputs, deliver
 from fastpr.cli.rank import RankOptions, rank
 from fastpr.cli.rank_input import RankFiles, RankInput
 from fastpr.cli.rank_report import print_ranking, ranking_to_json
-from fastpr.curves.thresholds import MAX_NUM_THRESHOLDS
+from fastpr.counts.bins import MAX_NUM_THRESHOLDS
 from fastpr.io import Pairing, UnpairedFiles, UnreadableFile, pair_files
 from fastpr.io.errors import BadData
 from fastpr.ranking.options import DENOMINATORS, EMPTY, TIES
@@ -44,9 +44,9 @@ class _Group(click.Group):
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
             raise  # click's own: the reader has seen enough
-        except (BadData, UnreadableFile, UnpairedFiles, library.BackendUnavailable) as error:
-            raise click.ClickException(str(error)) from error
-        except OSError as error:
+        except (
+            BadData, UnreadableFile, UnpairedFiles, library.BackendUnavailable, OSError
+        ) as error:  # fmt: skip
             raise click.ClickException(str(error)) from error
 
 
@@ -108,7 +108,7 @@ def fastpr() -> None:
 @click.option("--ignore", type=int, metavar="VALUE", help="A label that is left out.")
 @click.option(
     "--thresholds",
-    type=click.IntRange(2, 65537),
+    type=click.IntRange(2, MAX_NUM_THRESHOLDS),
     default=201,
     show_default=True,
     metavar="N",
@@ -119,7 +119,7 @@ def fastpr() -> None:
     type=click.IntRange(min=1),
     metavar="N",
     help="How much finer scores are counted than results are given. Bounds are so many times as "
-    "narrow. Default: 20, or what 65,537 bins have room for.",
+    f"narrow. Default: {BINS}, or what {MAX_NUM_THRESHOLDS:,} bins have room for.",
 )
 @click.option(
     "--plot",

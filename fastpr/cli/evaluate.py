@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastpr
-from fastpr.curves.thresholds import MAX_NUM_THRESHOLDS
+from fastpr.counts.bins import MAX_NUM_THRESHOLDS
 from fastpr.io import read_labels, read_scores
 from fastpr.io.errors import BadData
 
 Positive = int | Literal["nonzero"] | None
-_BINS = 20  # costs nothing, and bounds are so many times as narrow
+BINS = 20  # costs nothing, and bounds are so many times as narrow
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Options:
         """Bins per threshold: as asked for, or so many that bounds are narrow."""
         if self.bins_per_threshold is not None:
             return self.bins_per_threshold
-        return max(1, min(_BINS, (MAX_NUM_THRESHOLDS - 1) // (self.thresholds - 1)))
+        return max(1, min(BINS, (MAX_NUM_THRESHOLDS - 1) // (self.thresholds - 1)))
 
 
 @dataclass(frozen=True)
@@ -201,4 +201,4 @@ def _finish(
 
 def _curve(state: fastpr.PrecisionRecallAtEqualThresholds) -> fastpr.Curve:
     """Return the curve of a state whose weights are 0 and 1: sums of such are counts."""
-    return state.curve()._replace_table(state._fine_table().astype(np.int64))
+    return state.curve().with_table(state.fine_table().astype(np.int64))

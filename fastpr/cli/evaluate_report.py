@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import click
 
+from fastpr import Estimate
 from fastpr.cli.display import count, new_table, number, numbers, print_table, to_document
 from fastpr.cli.evaluate import Evaluation
-from fastpr.curves.estimates import Estimate
 
 NUM_ROWS = 11  # operating points in the table, besides the best F1
 

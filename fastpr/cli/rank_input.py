@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastpr.arrays.host import check_weight_values
+from fastpr.arrays.weights import check_weight_values
 from fastpr.io import LabelLists, read_array, read_class_labels, read_class_scores
 from fastpr.io.errors import BadData
 from fastpr.ranking.rows.sparse import checked_starts

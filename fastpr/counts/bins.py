@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,13 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.arrays.dtypes import BFLOAT16, FLOAT16, SCORE_KINDS, ScoreKind
-from fastpr.curves.thresholds import (
-    MAX_NUM_THRESHOLDS,
-    check_num_thresholds,
-    equal_thresholds,
-    frozen,
-)
+from fastpr.backends.integers import as_integer
+from fastpr.curves.thresholds import equal_thresholds, frozen
 
+MAX_NUM_THRESHOLDS = 65_537
 RESOLUTIONS = ("thresholds", "exact")
 # In the place of a dtype that a file of schema 1 does not tell.
 UNKNOWN_DTYPE = "unknown"
@@ -144,19 +140,27 @@ class Bins(NamedTuple):
         )
 
 
+def check_num_thresholds(num_thresholds: int) -> int:
+    """Return `num_thresholds` as an int in ``[2, 65537]``, or say what is wrong with it."""
+    number = as_integer(num_thresholds)
+    if number is None:
+        raise TypeError(f"num_thresholds must be an integer, got {num_thresholds!r}")
+    if not 2 <= number <= MAX_NUM_THRESHOLDS:
+        raise ValueError(
+            f"num_thresholds must be in [2, {MAX_NUM_THRESHOLDS}], got {number}; the results "
+            f"of many thresholds can be thinned out after counting"
+        )
+    return number
+
+
 def check_bins(
     num_thresholds: int, bins_per_threshold: int = 1, resolution: str = "thresholds"
 ) -> Bins:
     """Return the bins of these options, or say what is wrong with them."""
     number = check_num_thresholds(num_thresholds)
-    try:
-        if isinstance(bins_per_threshold, (bool, np.bool_)):
-            raise TypeError
-        per_threshold = operator.index(bins_per_threshold)
-    except TypeError:
-        raise TypeError(
-            f"bins_per_threshold must be an integer, got {bins_per_threshold!r}"
-        ) from None
+    per_threshold = as_integer(bins_per_threshold)
+    if per_threshold is None:
+        raise TypeError(f"bins_per_threshold must be an integer, got {bins_per_threshold!r}")
     if not (isinstance(resolution, str) and resolution in RESOLUTIONS):
         raise ValueError(f"resolution must be 'thresholds' or 'exact', got {resolution!r}")
     most = _MAX_STEPS // (number - 1)

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fastpr.arrays.dtypes import ScoreKind
-from fastpr.arrays.host import as_float64, bad_weights
+from fastpr.arrays.first import First
+from fastpr.arrays.weights import as_float64
 from fastpr.counts.bins import Bins, two_exact_dtypes
+from fastpr.counts.samples.checks import message_of
 from fastpr.counts.samples.device import DeviceSamples
-from fastpr.counts.samples.rules import First, bad_labels, bad_scores
 from fastpr.counts.table import NO_SAMPLES, ScoreCounts
 from fastpr.streaming.pending import UNKNOWN
 
 if TYPE_CHECKING:
     from fastpr.backends.cuda.histogram.report import Refused, TallyCounts
+    from fastpr.backends.cuda.histogram.request import CountRequest
     from fastpr.backends.cuda.histogram.tally import ScoreTally
 
 # Updates in a row that were not read yet and differ in shape, and whose shapes are kept.
@@ -34,7 +36,7 @@ class _Described(NamedTuple):
 
 
 class ScoreWork:
-    """What updates of one state left behind on devices; see `fastpr.streaming.pending.DeviceWork`.
+    """Updates of one state that devices count; see `fastpr.streaming.pending.DeviceWork`.
 
     Parameters
     ----------
@@ -70,15 +72,17 @@ class ScoreWork:
         kind = samples.kind
         if self._bins.is_exact and self.dtypes - {kind.name}:
             raise ValueError(two_exact_dtypes(self.dtypes, [kind.name]))
+        from fastpr.backends.cuda import device as cuda_device
+
+        device = cuda_device.get(samples.device)
         tally = self._tallies.get((samples.device, kind))
         if tally is None:
-            from fastpr.backends.cuda import device as cuda_device
-            from fastpr.backends.cuda.histogram import tally as cuda_tables
+            from fastpr.backends.cuda.histogram.tally import ScoreTally
 
-            device = cuda_device.get(samples.device)
-            tally = cuda_tables.ScoreTally(device, self._bins.num_bins(kind))
+            tally = ScoreTally(device, self._bins.num_bins(kind))
             self._tallies[samples.device, kind] = tally
-        tally.add(samples, self._bins.stored_edges(kind), self._raise_invalid, ordinal)
+        request = _request(samples, device.stream_after(samples.stream, samples.other_streams))
+        tally.add(request, self._bins.stored_edges(kind), self._raise_invalid, ordinal)
         self._describe(samples, ordinal)
 
     def _describe(self, samples: DeviceSamples, ordinal: int) -> None:
@@ -112,17 +116,32 @@ class ScoreWork:
         """Return what `fastpr.counts.samples.host.Samples.check` says of the same samples."""
         after = bisect_right(self._described, refused.ordinal, key=lambda entry: entry[0])
         described = self._described[after - 1][1]
-        if refused.num_bad_labels:
-            label = _from_bits(refused.first_label, described.labels)
-            return bad_labels(_first(label, refused.first_label_index, described))
-        if refused.num_bad_weights:
-            assert described.weights is not None
-            given = _from_bits(refused.first_weight, described.weights)
-            weight = as_float64(given.reshape(1), described.weight_kind == "bf16")[0]
-            return bad_weights(_first(weight, refused.first_weight_index, described))
-        score = _from_bits(refused.first_score, described.kind.storage)
-        first = _first(score, refused.first_score_index, described)
-        return bad_scores(refused.num_invalid, first, described.kind)
+
+        def first(what: str) -> First:
+            if what == "labels":
+                label = _from_bits(refused.first_label, described.labels)
+                return _first(label, refused.first_label_index, described)
+            if what == "weights":
+                assert described.weights is not None
+                given = _from_bits(refused.first_weight, described.weights)
+                weight = as_float64(given.reshape(1), described.weight_kind == "bf16")[0]
+                return _first(weight, refused.first_weight_index, described)
+            score = _from_bits(refused.first_score, described.kind.storage)
+            return _first(score, refused.first_score_index, described)
+
+        return message_of(
+            refused.num_invalid, refused.num_bad_labels, refused.num_bad_weights, first,
+            described.kind,
+        )  # fmt: skip
+
+
+def _request(samples: DeviceSamples, stream: Any) -> CountRequest:
+    from fastpr.backends.cuda.histogram.request import CountRequest
+
+    return CountRequest(
+        stream, samples.kernel, samples.shape, samples.scores, samples.labels, samples.weights,
+        samples.weight_kind, samples.scalar_weight, samples.owners,
+    )  # fmt: skip
 
 
 def _score_counts(counted: TallyCounts, kind: ScoreKind) -> ScoreCounts:

@@ -1,11 +1,11 @@
-"""The metrics as functions of arrays."""
+"""Precision and recall at thresholds as a function of arrays."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastpr.counts.bins import Bins
+from fastpr.counts.bins import Bins, check_num_thresholds
 from fastpr.counts.count_device import count_on_device
 from fastpr.counts.count_host import count_on_host
 from fastpr.counts.samples.device import DeviceSamples
@@ -13,7 +13,6 @@ from fastpr.counts.samples.read import read_samples
 from fastpr.counts.table import ScoreCounts
 from fastpr.curves import ratios
 from fastpr.curves.ratios import PrecisionRecallData
-from fastpr.curves.thresholds import check_num_thresholds
 
 
 def check_invalid(invalid: str) -> str:

@@ -1,4 +1,4 @@
-"""The metrics as states that stream, merge and save."""
+"""Precision and recall at thresholds as a state that streams, merges and saves."""
 
 from __future__ import annotations
 
@@ -9,30 +9,35 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastpr.arrays.dtypes import ScoreKind
-from fastpr.counts.bins import Bins, check_bins, kind_of, no_bounds, saved_dtypes, two_exact_dtypes
+from fastpr.counts.bins import (
+    MAX_NUM_THRESHOLDS,
+    Bins,
+    check_bins,
+    kind_of,
+    no_bounds,
+    saved_dtypes,
+    two_exact_dtypes,
+)
 from fastpr.counts.count_device import ScoreWork
 from fastpr.counts.count_host import count_on_host
 from fastpr.counts.functions import check_invalid
-from fastpr.counts.samples.device import DeviceSamples
+from fastpr.counts.samples.host import Samples
 from fastpr.counts.samples.read import read_samples
 from fastpr.counts.table import NO_SAMPLES, ScoreCounts
 from fastpr.curves import ratios
 from fastpr.curves.curve import Curve
 from fastpr.curves.estimates import Conventions, conventions_of
 from fastpr.curves.ratios import PrecisionRecallData
-from fastpr.curves.thresholds import MAX_NUM_THRESHOLDS, equal_thresholds
+from fastpr.curves.thresholds import equal_thresholds
 from fastpr.streaming.state import StreamingState
 from fastpr.streaming.storage import MAX_COUNT
-
-# Three tables of the most bins, and a header; a longer file is something else.
-_MAX_BYTES = 3 * 2 * MAX_NUM_THRESHOLDS * 8 + (1 << 17)
 
 _SCHEMA_1_KEYS = frozenset(
     {"metric", "num_thresholds", "zero_division", "invalid", "num_dropped", "has_sums"}
 )
 
 
-class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
+class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts, PrecisionRecallData]):
     """Precision and recall at equally spaced thresholds, over a stream of batches.
 
     A state is a table of integers (and one of sums, once samples have weights). Updates in
@@ -45,8 +50,8 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
         The number of thresholds ``i / (num_thresholds - 1)``, in [2, 65537].
     bins_per_threshold : int, default 1
         How many bins are counted from each threshold to the next. `compute` is the same with
-        more of them; `curve` uses them all, so that its bounds are about as many times tighter.
-        At most 65536 bins in all.
+        more of them; `curve` uses them all, so that its bounds are tighter by about that factor.
+        At most 65536 bins in all below the score 1, which has one of its own.
     resolution : {"thresholds", "exact"}, default "thresholds"
         With "exact", every value of the scores has a bin of its own, and `curve` is exact. For
         uint8, uint16, float16 and bfloat16, one of them in a state. `compute` is the same.
@@ -103,6 +108,8 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
         1: _SCHEMA_1_KEYS,
         2: _SCHEMA_1_KEYS | {"bins_per_threshold", "resolution", "dtypes"},
     }
+    # Three tables of the most bins, and a header.
+    _MAX_BYTES = 3 * 2 * MAX_NUM_THRESHOLDS * 8 + (1 << 17)
     _NOTHING = NO_SAMPLES
 
     def __init__(
@@ -181,11 +188,7 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
 
     def _totals(self) -> list[int | float]:
         """Return the totals of negatives and positives, of one moment."""
-        return self._totals_of(self._read())
-
-    def _totals_of(self, seen: ScoreCounts) -> list[int | float]:
-        totals: list[int | float] = seen.table(0).sum(axis=1).tolist()
-        return totals
+        return _totals_of(self._read())
 
     def _described(self, seen: ScoreCounts) -> tuple[list[str], list[str]]:
         options = [f"num_thresholds={self.num_thresholds}"]
@@ -197,7 +200,7 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
             options.append(f"zero_division={self._zero_division}")
         if self._invalid == "drop":
             options.append(f"invalid='drop', num_dropped={seen.num_dropped}")
-        negatives, positives = self._totals_of(seen)
+        negatives, positives = _totals_of(seen)
         return options, [f"num_samples={negatives + positives}, num_positives={positives}"]
 
     # ---- streaming ----
@@ -232,15 +235,21 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
         ------
         ValueError, TypeError, OverflowError, BackendUnavailable
             As `precision_recall_at_equal_thresholds`; the state is then as it was.
+
+        Examples
+        --------
+        >>> import fastpr
+        >>> state = fastpr.PrecisionRecallAtEqualThresholds(num_thresholds=3)
+        >>> state.update([[0, 1]], [[0.2, 0.9]]).update([1, 0], [0.4, 0.6], weights=[2, 0])
+        PrecisionRecallAtEqualThresholds(num_thresholds=3, num_samples=4.0, num_positives=3.0)
         """
         samples = read_samples(labels, predictions, weights, self._backend)
         if self._bins.is_exact and samples.num_samples:
             self._check_values(samples.kind)
-        if isinstance(samples, DeviceSamples):
-            self._queue(samples)
-        else:
-            self._add(count_on_host(samples, self._bins, self._invalid, self._backend))
-        return self
+        return self._take_batch(samples)
+
+    def _count_on_host(self, samples: Samples) -> ScoreCounts:
+        return count_on_host(samples, self._bins, self._invalid, self._backend)
 
     def _check_values(self, kind: ScoreKind) -> None:
         """Raise an error if values of a kind cannot be counted, or not beside those before."""
@@ -265,15 +274,18 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
         ValueError, OverflowError
             If there were updates from a CUDA device since the state was last read that
             cannot be counted. They are left out, and the next call returns.
+
+        Examples
+        --------
+        >>> import fastpr
+        >>> state = fastpr.PrecisionRecallAtEqualThresholds(num_thresholds=3)
+        >>> state.update([0, 1, 1], [0.2, 0.4, 0.8]).compute().precision.round(3).tolist()
+        [0.667, 1.0, 0.0]
         """
         seen = self._read()
         if self._bins != (reported := Bins(self.num_thresholds)):
             seen = seen.joined(self._bins.first_bins(reported, kind_of(seen.dtypes)))
         return ratios.precision_recall(seen.table(self.num_thresholds), self._zero_division)
-
-    def result(self) -> PrecisionRecallData:
-        """Return what `compute` returns, under the name that Keras gives it."""
-        return self.compute()
 
     def curve(self, conventions: str | Conventions | None = None) -> Curve:
         """Return the curve, and all numbers that follow from it with their bounds.
@@ -328,7 +340,7 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
             return Bins(2)  # 0 and 1 are values of every dtype
         return self._bins
 
-    def _fine_table(self) -> NDArray[Any]:
+    def fine_table(self) -> NDArray[Any]:
         """Return the counts by label and bin, of all bins; those of `curve`."""
         seen = self._read()
         return seen.table(self._bins_of(seen).num_bins(kind_of(seen.dtypes)))
@@ -420,6 +432,8 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts]):
     def _new_device_work(self) -> ScoreWork:
         return ScoreWork(self._bins, self._invalid)
 
-    @classmethod
-    def _max_bytes(cls, start: bytes) -> int:
-        return _MAX_BYTES
+
+def _totals_of(seen: ScoreCounts) -> list[int | float]:
+    """Return the totals of negatives and positives."""
+    totals: list[int | float] = seen.table(0).sum(axis=1).tolist()
+    return totals

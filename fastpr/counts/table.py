@@ -1,4 +1,4 @@
-"""Tables of counts and of sums of weights: what samples leave behind, and how it adds up."""
+"""Counts of samples, by label and bin, and sums of weights: how they add up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ _LEAST_LEFT = 2.0**-90
 
 
 class ScoreCounts(NamedTuple):
-    """What samples leave behind. Never written to, so whoever has it has a consistent whole.
+    """Counts of samples, by label and bin.
+
+    Never written to, so whoever has it has a consistent whole.
 
     Attributes
     ----------

@@ -129,15 +129,6 @@ def _largest(values: Floats, met: Flags | None, otherwise: float) -> float:
     return float(np.max(values, where=met, initial=-math.inf)) if met.any() else otherwise
 
 
-def negated(point: OperatingPoint) -> OperatingPoint:
-    """Return the point of a metric that was maximised as its negative."""
-    value, threshold = point
-    if value != value:
-        return point
-    parts = (0.0 - value, 0.0 - value._high, 0.0 - value._low)
-    return OperatingPoint(Estimate(*parts, value.is_exact, value._problem), threshold)
-
-
 # ---- rates and conditions ----
 
 

@@ -8,15 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastpr.curves.cuts import MAX_TOTAL, Array, FineCuts, Flags, Floats
+from fastpr.curves.cuts import MAX_TOTAL, FineCuts, Flags, Floats
 from fastpr.curves.estimates import Conventions
-from fastpr.curves.ratios import balanced_accuracy, check_beta, f_score, matthews, ratio
-
-
-def frozen(array: NDArray[Any]) -> NDArray[Any]:
-    """Return `array`, which can then not be written to."""
-    array.flags.writeable = False
-    return array
+from fastpr.curves.ratios import Array, balanced_accuracy, check_beta, f_score, matthews, ratio
+from fastpr.curves.thresholds import frozen
 
 
 class BinnedCounts:
@@ -52,17 +47,17 @@ class BinnedCounts:
     """
 
     __slots__ = (
-        "_conventions", "_edges", "_kept", "_lowest_scores", "_problem", "_reported",
-        "_score_range", "_single", "_table",
+        "_conventions", "_kept", "_reported", "edges", "lowest_scores", "problem", "score_range",
+        "single", "table",
     )  # fmt: skip
 
-    _table: Array
-    _edges: Floats
-    _lowest_scores: Floats
-    _single: Flags
+    table: Array
+    edges: Floats
+    lowest_scores: Floats
+    single: Flags
     _reported: NDArray[np.intp] | None
-    _score_range: tuple[float, float]
-    _problem: str | None
+    score_range: tuple[float, float]
+    problem: str | None
     _conventions: Conventions
     _kept: dict[Any, Any]
 
@@ -78,13 +73,13 @@ class BinnedCounts:
         conventions: Conventions,
     ) -> None:
         for name, value in (
-            ("_table", frozen(table)),
-            ("_edges", frozen(edges)),
-            ("_lowest_scores", frozen(lowest_scores)),
-            ("_single", frozen(single)),
+            ("table", frozen(table)),
+            ("edges", frozen(edges)),
+            ("lowest_scores", frozen(lowest_scores)),
+            ("single", frozen(single)),
             ("_reported", None if reported is None else frozen(reported)),
-            ("_score_range", score_range),
-            ("_problem", problem),
+            ("score_range", score_range),
+            ("problem", problem),
             ("_conventions", conventions),
             ("_kept", {}),
         ):
@@ -92,8 +87,8 @@ class BinnedCounts:
 
     def _parts(self) -> tuple[Any, ...]:
         return (
-            self._table, self._edges, self._lowest_scores, self._single, self._reported,
-            self._score_range, self._problem, self._conventions,
+            self.table, self.edges, self.lowest_scores, self.single, self._reported,
+            self.score_range, self.problem, self._conventions,
         )  # fmt: skip
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -118,7 +113,7 @@ class BinnedCounts:
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(num_thresholds={len(self.thresholds)}, "
-            f"num_bins={len(self._edges)}, num_negatives={self.num_negatives}, "
+            f"num_bins={len(self.edges)}, num_negatives={self.num_negatives}, "
             f"num_positives={self.num_positives}, is_exact={self.is_exact})"
         )
 
@@ -130,11 +125,9 @@ class BinnedCounts:
         return self._kept[key]
 
     @property
-    def _fine(self) -> FineCuts:
+    def cuts(self) -> FineCuts:
         """The counts at every cut between bins."""
-        fine: FineCuts = self._keep(
-            "fine", lambda: FineCuts(self._table, self._edges, self._single)
-        )
+        fine: FineCuts = self._keep("fine", lambda: FineCuts(self.table, self.edges, self.single))
         return fine
 
     # ---- what was counted ----
@@ -142,19 +135,19 @@ class BinnedCounts:
     @property
     def num_positives(self) -> int | float:
         """The number of positive samples; with weights, the sum of theirs, a float."""
-        total: int | float = self._fine.tp[0].item()
+        total: int | float = self.cuts.tp[0].item()
         return total
 
     @property
     def num_negatives(self) -> int | float:
         """The number of negative samples; with weights, the sum of theirs, a float."""
-        total: int | float = self._fine.fp[0].item()
+        total: int | float = self.cuts.fp[0].item()
         return total
 
     @property
     def is_exact(self) -> bool:
         """Whether no bin has samples that can differ in score, so that the curve is exact."""
-        return self._problem is None and not self._fine.loose.any()
+        return self.problem is None and not self.cuts.loose.any()
 
     @property
     def conventions(self) -> Conventions:
@@ -165,8 +158,8 @@ class BinnedCounts:
     def thresholds(self) -> Floats:
         """The reported thresholds, float64, ascending, of shape (T,)."""
         if self._reported is None:
-            return self._edges
-        thresholds: Floats = self._keep("thresholds", lambda: self._edges[self._reported])
+            return self.edges
+        thresholds: Floats = self._keep("thresholds", lambda: self.edges[self._reported])
         return thresholds
 
     @property
@@ -196,7 +189,7 @@ class BinnedCounts:
     @property
     def _counts(self) -> Array:
         def make() -> Array:
-            counts = self._fine.counts
+            counts = self.cuts.counts
             return counts[:, :-1].copy() if self._reported is None else counts[:, self._reported]
 
         counts: Array = self._keep("counts", make)
@@ -206,7 +199,7 @@ class BinnedCounts:
 
     def _summable(self) -> Array:
         """Return tp, fp, fn and tn, in a dtype that holds the sum of all."""
-        if self._fine.is_integer and self.num_positives + self.num_negatives > MAX_TOTAL:
+        if self.cuts.is_integer and self.num_positives + self.num_negatives > MAX_TOTAL:
             return self._counts.astype(np.float64)
         return self._counts
 

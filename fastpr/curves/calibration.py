@@ -43,19 +43,19 @@ class Reliability(NamedTuple):
 def _starts(counts: BinnedCounts, edges: Floats) -> NDArray[np.intp] | None:
     """Return the first fine bin of each bin of score, None if one of these cuts through one."""
     inner = edges[1:-1]
-    starts = np.searchsorted(counts._edges, inner, "left")
-    beyond = starts == len(counts._edges)
-    cut_through = beyond | (counts._edges[np.where(beyond, 0, starts)] != inner)
+    starts = np.searchsorted(counts.edges, inner, "left")
+    beyond = starts == len(counts.edges)
+    cut_through = beyond | (counts.edges[np.where(beyond, 0, starts)] != inner)
     around = starts - 1  # the fine bin in which such an edge is
     cut_through &= starts > 0
-    if not counts._single[around[cut_through]].all():
+    if not counts.single[around[cut_through]].all():
         return None
-    starts[cut_through & (counts._lowest_scores[around] >= inner)] -= 1
-    return np.concatenate([[0], starts, [len(counts._edges)]])
+    starts[cut_through & (counts.lowest_scores[around] >= inner)] -= 1
+    return np.concatenate([[0], starts, [len(counts.edges)]])
 
 
 def _edges(counts: BinnedCounts, num_bins: int) -> Floats:
-    low, high = counts._score_range
+    low, high = counts.score_range
     edges: Floats = low + (high - low) * (np.arange(num_bins + 1) / num_bins)
     return edges
 
@@ -93,18 +93,18 @@ def reliability(counts: BinnedCounts, num_bins: int = 10) -> Reliability:
     edges = _edges(counts, int(num_bins))
     starts = _starts(counts, edges)
     if starts is None:
-        few = range(1, min(len(counts._edges), _MAX_SUGGESTED) + 1)
+        few = range(1, min(len(counts.edges), _MAX_SUGGESTED) + 1)
         possible = [n for n in few if _starts(counts, _edges(counts, n)) is not None]
         nearest = sorted(sorted(possible, key=lambda n: abs(n - num_bins))[:8])
         raise ValueError(
             f"num_bins must divide the curve's bins, so that no edge cuts through one; got "
             f"{num_bins}, the nearest that do are {', '.join(map(str, nearest))}"
         )
-    negatives, positives = counts._table.astype(np.float64)
+    negatives, positives = counts.table.astype(np.float64)
     totals = negatives + positives
-    lowest = counts._lowest_scores
-    highest = np.append(lowest[1:], counts._score_range[1])
-    highest = np.where(counts._single, lowest, highest)
+    lowest = counts.lowest_scores
+    highest = np.append(lowest[1:], counts.score_range[1])
+    highest = np.where(counts.single, lowest, highest)
     with np.errstate(over="ignore"):
         sums = [
             _sums(part, starts) for part in (totals, positives, totals * lowest, totals * highest)
@@ -148,7 +148,7 @@ def calibration_error(counts: BinnedCounts, num_bins: int, norm: str) -> Estimat
     Notes
     -----
     Within a bin of score the mean score is in [low, high], and the fraction f of positives is
-    known, so |f - mean| is at least the distance of f from that interval, and at most that
+    known, so ``|f - mean|`` is at least the distance of f from that interval, and at most that
     from its further end. Bins do not depend on each other, so the bounds of their mean, or
     maximum, are those of all. The value is for the middle of each interval.
     """
@@ -170,13 +170,13 @@ def calibration_error(counts: BinnedCounts, num_bins: int, norm: str) -> Estimat
         least, value, most = (float(g.max()) for g in (near, middle, far))
     if (low == high).all():
         least = most = value
-    size = max(1.0, *map(abs, counts._score_range))
-    slack = counts._fine.slack * size
+    size = max(1.0, *map(abs, counts.score_range))
+    slack = counts.cuts.slack * size
     return bounded(
         value,
         max(value - least, 0.0),
         max(most - value, 0.0),
         slack,
         (0.0, 2 * size),
-        counts._problem,
+        counts.problem,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastpr.curves.cuts import MAX_TOTAL, Array, Flags, Floats
+from fastpr.curves.cuts import MAX_TOTAL, Flags, Floats
+from fastpr.curves.ratios import Array
 from fastpr.curves.thresholds import equal_thresholds
 
 _SAME_TOTAL = 1e-9  # how far totals of float counts may be apart, relative

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from fastpr.curves.areas import interpolated_area, roc_area, standardised, step_area, trapezoid_area
 from fastpr.curves.calibration import calibration_error
 from fastpr.curves.checked import checked_bins, table_of_counts
-from fastpr.curves.cuts import Array
 from fastpr.curves.estimates import (
     AVERAGE_PRECISION_METHODS,
     Conventions,
@@ -20,6 +19,7 @@ from fastpr.curves.estimates import (
     check_conventions,
 )
 from fastpr.curves.operating_points import OperatingCurve, check_rate
+from fastpr.curves.ratios import Array
 
 _STEP_ONLY = 'average precision has them by the method "step" only'
 
@@ -84,7 +84,8 @@ class Curve(OperatingCurve):
 
     Metrics of both classes are balanced_accuracy, mcc and youden. scikit-learn warns in some
     of these cases; here nothing does. The bounds are proved in `fastpr.curves.cuts`,
-    `fastpr.curves.areas`, `fastpr.curves.best`, `fastpr.curves.operating_points` and `fastpr.curves.calibration`.
+    `fastpr.curves.areas`, `fastpr.curves.best`, `fastpr.curves.operating_points` and
+    `fastpr.curves.calibration`.
 
     See Also
     --------
@@ -195,8 +196,8 @@ class Curve(OperatingCurve):
         exact : bool, default False
             Whether every bin can hold only one value of score.
         lowest_scores : array_like of float, shape (B,), optional
-            The lowest score that each bin can hold, where `edges` were rounded to the dtype of
-            the scores; by default `edges`. Only calibration depends on it.
+            The lowest score that each bin can hold, where edges were rounded to the dtype of
+            the scores; by default the edges. Only calibration depends on it.
         conventions : {"fastpr", "sklearn", "keras"} or Conventions, default "fastpr"
             What is said where the definition gives 0/0.
 
@@ -218,7 +219,7 @@ class Curve(OperatingCurve):
         bins = checked_bins(table, edges, single, reported, float(upper), exact, lowest_scores)
         return cls(*bins, problem, check_conventions(conventions))
 
-    def _replace_table(self, table: Array) -> Curve:
+    def with_table(self, table: Array) -> Curve:
         """Return the curve of another table of the same bins, unchecked; int64 or float64."""
         return type(self)(np.array(table), *self._parts()[1:])
 
@@ -285,13 +286,13 @@ class Curve(OperatingCurve):
         if method not in AVERAGE_PRECISION_METHODS:
             names = ", ".join(AVERAGE_PRECISION_METHODS)
             raise ValueError(f"method must be one of {names}, got {method!r}")
-        fine = self._fine
+        fine = self.cuts
         if fine.positives == 0:
             return self._certain(self._conventions.average_precision)
         if method == "step":
-            return bounded(*step_area(fine), fine.slack, problem=self._problem)
+            return bounded(*step_area(fine), fine.slack, problem=self.problem)
         area = trapezoid_area(fine) if method == "trapezoid" else interpolated_area(fine)
-        return Estimate(area, problem=self._problem if self.is_exact else _STEP_ONLY)
+        return Estimate(area, problem=self.problem if self.is_exact else _STEP_ONLY)
 
     def auroc(self, max_fpr: float | None = None) -> Estimate:
         """Return the area under the ROC curve, its points joined by straight lines.
@@ -321,7 +322,7 @@ class Curve(OperatingCurve):
         limit = 1.0 if max_fpr is None else check_rate("max_fpr", max_fpr)
         if limit == 0:
             raise ValueError("max_fpr must be above 0")
-        fine = self._fine
+        fine = self.cuts
         if not self._has_both():
             return self._certain(self._conventions.auroc)
         value, down, up = roc_area(fine, limit)
@@ -333,7 +334,7 @@ class Curve(OperatingCurve):
             up * scale,
             fine.slack,
             (least, 1.0),
-            self._problem,
+            self.problem,
         )
 
     # ---- calibration ----
@@ -388,9 +389,17 @@ class Curve(OperatingCurve):
         Returns
         -------
         fastpr.curves.plots.draw.CurveDisplay
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure  # or leave out ax, for pyplot
+        >>> from fastpr import Curve
+        >>> curve = Curve.from_counts([4, 3, 1], [4, 1, 0], [0, 3, 4], [0, 1, 3])
+        >>> curve.plot("roc", ax=Figure().add_subplot()).line_.get_label()
+        'AUROC 0.781 (0.624 to 0.938)'
         """
         return importlib.import_module("fastpr.curves.plots.draw").draw(self, kind, ax, **options)
 
     def _certain(self, value: float) -> Estimate:
         """Return a value that holds whatever the order of the scores."""
-        return Estimate(value, problem=self._problem)
+        return Estimate(value, problem=self.problem)

@@ -31,14 +31,12 @@ relative, for any number of bins.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastpr.curves.ratios import _sums_from_left
+from fastpr.curves.ratios import Array, sums_from_left
 
-Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -140,10 +138,10 @@ class FineCuts:
             self.error = _INTEGER_ERROR
         else:
             with np.errstate(over="ignore", invalid="ignore"):
-                counts[:2, :-1] = _sums_from_left(from_above)[:, ::-1]
+                counts[:2, :-1] = sums_from_left(from_above)[:, ::-1]
             if not np.isfinite(counts[:2, 0].sum()):
                 raise OverflowError("the sum of the weights does not fit into float64")
-            counts[2:, 1:-1] = _sums_from_left(table[::-1, :-1])
+            counts[2:, 1:-1] = sums_from_left(table[::-1, :-1])
             counts[2:, -1] = counts[:2, 0]
             self.floats = counts
             self.loose = ~single & ((table[0] > 0) | (table[1] > 0))

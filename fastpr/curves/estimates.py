@@ -37,6 +37,7 @@ class Estimate(float):
 
     Examples
     --------
+    >>> from fastpr import Estimate
     >>> area = Estimate(0.81234, 0.81201, 0.81269)
     >>> area
     0.8123 (0.8120 to 0.8127)
@@ -182,11 +183,12 @@ class OperatingPoint(NamedTuple):
     value : Estimate
         The value, with the bounds of the best that any threshold gives on the exact scores.
     threshold : float
-        Where the curve has `value`; inf where nothing is predicted positive, nan where `value`
-        is nan.
+        Where the curve has the value; inf where nothing is predicted positive, nan where the
+        value is nan.
 
     Examples
     --------
+    >>> from fastpr import Estimate, OperatingPoint
     >>> point = OperatingPoint(Estimate(0.5, 0.25, 0.75), 0.5)
     >>> point.low, point.high
     (0.25, 0.75)
@@ -207,6 +209,15 @@ class OperatingPoint(NamedTuple):
 
 
 NOWHERE = OperatingPoint(UNDEFINED, math.nan)
+
+
+def negated(point: OperatingPoint) -> OperatingPoint:
+    """Return the point of a metric that was maximised as its negative."""
+    value, threshold = point
+    if value != value:
+        return point
+    parts = (0.0 - value, 0.0 - value._high, 0.0 - value._low)
+    return OperatingPoint(Estimate(*parts, value.is_exact, value._problem), threshold)
 
 
 class Conventions(NamedTuple):
@@ -236,8 +247,12 @@ class Conventions(NamedTuple):
 
     Examples
     --------
-    >>> CONVENTIONS["sklearn"].recall, CONVENTIONS["keras"].recall
-    (1.0, 0.0)
+    >>> from fastpr import Conventions, Curve
+    >>> curve = Curve.from_counts([0, 0], [3, 1], [0, 2], [0, 0])
+    >>> curve.with_conventions(Conventions(recall=1.0)).recall.tolist()
+    [1.0, 1.0]
+    >>> curve.with_conventions("sklearn").conventions.average_precision
+    0.0
     """
 
     precision: float = 0.0
@@ -308,12 +323,10 @@ def check_conventions(conventions: str | Conventions) -> Conventions:
             )
         return conventions
     if not isinstance(conventions, str):
-        raise TypeError(
-            f"conventions must be a name or fastpr.curves.estimates.Conventions, got {conventions!r}"
-        )
+        raise TypeError(f"conventions must be a name or fastpr.Conventions, got {conventions!r}")
     if conventions not in CONVENTIONS:
         raise ValueError(
             f"conventions must be one of {', '.join(CONVENTIONS)} or "
-            f"fastpr.curves.estimates.Conventions, got {conventions!r}"
+            f"fastpr.Conventions, got {conventions!r}"
         )
     return CONVENTIONS[conventions]

@@ -9,7 +9,6 @@ from fastpr.curves.best import (
     best_cut,
     fpr_at_most,
     metric_of,
-    negated,
     negative_fpr_of,
     precision_at_least,
     precision_of,
@@ -19,7 +18,7 @@ from fastpr.curves.best import (
 )
 from fastpr.curves.binned import BinnedCounts
 from fastpr.curves.cuts import FineCuts
-from fastpr.curves.estimates import NOWHERE, Estimate, OperatingPoint
+from fastpr.curves.estimates import NOWHERE, Estimate, OperatingPoint, negated
 from fastpr.curves.ratios import check_beta
 
 
@@ -40,7 +39,7 @@ class OperatingCurve(BinnedCounts):
     __slots__ = ()
 
     def _has_both(self) -> bool:
-        fine = self._fine
+        fine = self.cuts
         return fine.positives > 0 and fine.negatives > 0
 
     def best(self, metric: str = "f1", *, beta: float | None = None) -> OperatingPoint:
@@ -78,7 +77,7 @@ class OperatingCurve(BinnedCounts):
         if needs_both and not self._has_both():
             return NOWHERE
         limits = (-1.0, 1.0) if metric in ("mcc", "youden") else (0.0, 1.0)
-        return best_cut(self._fine, function, limits=limits, problem=self._problem)
+        return best_cut(self.cuts, function, limits=limits, problem=self.problem)
 
     def precision_at_recall(self, recall: float) -> OperatingPoint:
         """Return the best precision of the cuts with at least this recall.
@@ -106,9 +105,9 @@ class OperatingCurve(BinnedCounts):
         OperatingPoint(value=0.75 (0.75 to 1.00), threshold=0.5)
         """
         condition = recall_at_least(check_rate("recall", recall))
-        if self._fine.positives == 0:
+        if self.cuts.positives == 0:
             return NOWHERE
-        return best_cut(self._fine, precision_of, condition, problem=self._problem)
+        return best_cut(self.cuts, precision_of, condition, problem=self.problem)
 
     def recall_at_precision(self, precision: float) -> OperatingPoint:
         """Return the best recall of the cuts with at least this precision.
@@ -136,9 +135,9 @@ class OperatingCurve(BinnedCounts):
         OperatingPoint(value=0.00 (0.00 to 1.00), threshold=inf)
         """
         condition = precision_at_least(check_rate("precision", precision))
-        if self._fine.positives == 0:
+        if self.cuts.positives == 0:
             return NOWHERE
-        point = best_cut(self._fine, recall_of, condition, problem=self._problem)
+        point = best_cut(self.cuts, recall_of, condition, problem=self.problem)
         return point._replace(threshold=np.inf) if float(point.value) == 0 else point
 
     def fpr_at_tpr(self, tpr: float = 0.95) -> OperatingPoint:
@@ -170,7 +169,7 @@ class OperatingCurve(BinnedCounts):
         if not self._has_both():
             return NOWHERE
         limits = (-1.0, 0.0)
-        return negated(best_cut(self._fine, negative_fpr_of, condition, limits, self._problem))
+        return negated(best_cut(self.cuts, negative_fpr_of, condition, limits, self.problem))
 
     def tpr_at_fpr(self, fpr: float) -> OperatingPoint:
         """Return the best recall of the cuts with at most this false positive rate.
@@ -200,7 +199,7 @@ class OperatingCurve(BinnedCounts):
         condition = fpr_at_most(check_rate("fpr", fpr))
         if not self._has_both():
             return NOWHERE
-        return best_cut(self._fine, recall_of, condition, problem=self._problem)
+        return best_cut(self.cuts, recall_of, condition, problem=self.problem)
 
     def specificity_at_sensitivity(self, sensitivity: float) -> OperatingPoint:
         """Return the best specificity of the cuts with at least this sensitivity, or recall.
@@ -230,7 +229,7 @@ class OperatingCurve(BinnedCounts):
         condition = recall_at_least(check_rate("sensitivity", sensitivity))
         if not self._has_both():
             return NOWHERE
-        return best_cut(self._fine, specificity_of, condition, problem=self._problem)
+        return best_cut(self.cuts, specificity_of, condition, problem=self.problem)
 
     def equal_error_rate(self) -> OperatingPoint:
         """Return the rate at which false positives and false negatives are equally frequent.
@@ -248,7 +247,7 @@ class OperatingCurve(BinnedCounts):
         >>> curve.equal_error_rate()
         OperatingPoint(value=0.25 (exact), threshold=0.5)
         """
-        return equal_error(self._fine, self._problem) if self._has_both() else NOWHERE
+        return equal_error(self.cuts, self.problem) if self._has_both() else NOWHERE
 
 
 def equal_error(fine: FineCuts, problem: str | None = None) -> OperatingPoint:

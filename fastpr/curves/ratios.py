@@ -29,6 +29,16 @@ class PrecisionRecallData(NamedTuple):
         ``tp / (tp + fn)``, or `zero_division` where nothing is positive.
     thresholds : ndarray of float64
         ``i / (T - 1)``; read-only.
+
+    Examples
+    --------
+    >>> from fastpr import precision_recall_at_equal_thresholds
+    >>> result = precision_recall_at_equal_thresholds([0, 1, 1], [0.2, 0.4, 0.8], num_thresholds=3)
+    >>> result._fields
+    ('tp', 'fp', 'tn', 'fn', 'precision', 'recall', 'thresholds')
+    >>> tp, fp, tn, fn, precision, recall, thresholds = result
+    >>> tp.tolist(), thresholds.tolist()
+    ([2, 1, 0], [0.0, 0.5, 1.0])
     """
 
     tp: Array
@@ -86,7 +96,7 @@ def ratio(numerator: Array, denominator: Array, zero_division: float = 0.0) -> A
     return quotient
 
 
-def _sums_from_left(values: Array) -> Array:
+def sums_from_left(values: Array) -> Array:
     """Return running sums along the last axis, with the rounding errors of 2 * sqrt(n) additions.
 
     Exact for integers. Sums of rows and sums of the sums before them; both grow, so the
@@ -134,9 +144,9 @@ def precision_recall(table: Array, zero_division: float = 0.0) -> PrecisionRecal
     >>> data.tp.tolist(), data.fp.tolist(), data.fn.tolist()
     ([4, 4, 3], [3, 1, 0], [0, 0, 1])
     """
-    from_right = _sums_from_left(table[:, ::-1])[:, ::-1]
+    from_right = sums_from_left(table[:, ::-1])[:, ::-1]
     below = np.zeros_like(table)
-    below[:, 1:] = _sums_from_left(table[:, :-1])
+    below[:, 1:] = sums_from_left(table[:, :-1])
     fp, tp = np.ascontiguousarray(from_right)
     tn, fn = below
     return PrecisionRecallData(

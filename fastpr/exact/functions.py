@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastpr.arrays.host import Array
+from fastpr.backends.choose import choose_sorter
 from fastpr.exact import inputs, points
-from fastpr.exact.points import Flags, Points
+from fastpr.exact.points import LabelBytes, Points
 
 
 def precision_recall_curve(
@@ -19,6 +20,7 @@ def precision_recall_curve(
     pos_label: float | str | None = None,
     sample_weight: ArrayLike | None = None,
     drop_intermediate: bool = False,
+    backend: str | None = None,
 ) -> Points:
     """Compute precision and recall at every distinct score.
 
@@ -37,6 +39,9 @@ def precision_recall_curve(
         threshold.
     drop_intermediate : bool, default False
         Whether to leave out points between others of the same recall.
+    backend : {"auto", "numba", "reference"}, optional
+        Which kernels sort; by default FASTPR_BACKEND, or the fastest that is there. Others do
+        not sort, and naming one is an error.
 
     Returns
     -------
@@ -74,7 +79,7 @@ def precision_recall_curve(
     scores = inputs.read_scores(y_score)
     weights = inputs.read_weights(sample_weight, len(labels))
     precision, recall, thresholds = points.precision_recall_points(
-        labels, scores.values, weights, bool(drop_intermediate)
+        labels, scores.values, weights, bool(drop_intermediate), choose_sorter(backend)[1]
     )
     return precision, recall, scores.restore(thresholds)
 
@@ -86,6 +91,7 @@ def roc_curve(
     pos_label: float | str | None = None,
     sample_weight: ArrayLike | None = None,
     drop_intermediate: bool = True,
+    backend: str | None = None,
 ) -> Points:
     """Compute the rates of false and of true positives at every distinct score.
 
@@ -95,6 +101,9 @@ def roc_curve(
         As for `precision_recall_curve`.
     drop_intermediate : bool, default True
         Whether to leave out points on a line between their neighbours, of equal steps.
+    backend : {"auto", "numba", "reference"}, optional
+        Which kernels sort; by default FASTPR_BACKEND, or the fastest that is there. Others do
+        not sort, and naming one is an error.
 
     Returns
     -------
@@ -126,7 +135,7 @@ def roc_curve(
     scores = inputs.read_scores(y_score)
     weights = inputs.read_weights(sample_weight, len(labels))
     fpr, tpr, thresholds = points.rate_points(
-        labels, scores.values, weights, bool(drop_intermediate)
+        labels, scores.values, weights, bool(drop_intermediate), choose_sorter(backend)[1]
     )
     if scores.distinct is not None:
         thresholds[1:] = scores.restore(thresholds[1:])
@@ -140,6 +149,7 @@ def average_precision_score(
     average: str | None = "macro",
     pos_label: float | str = 1,
     sample_weight: ArrayLike | None = None,
+    backend: str | None = None,
 ) -> float | NDArray[np.float64]:
     """Compute average precision: the sum over thresholds of ``(R_n - R_(n-1)) * P_n``.
 
@@ -159,6 +169,9 @@ def average_precision_score(
         UserWarning, if all labels are of one class.
     sample_weight : array_like of float, int or bool, shape (n,), optional
         Finite and not negative. A sample of weight 0 is left out.
+    backend : {"auto", "numba", "reference"}, optional
+        Which kernels sort; by default FASTPR_BACKEND, or the fastest that is there. Others do
+        not sort, and naming one is an error.
 
     Returns
     -------
@@ -182,10 +195,10 @@ def average_precision_score(
     >>> exact.average_precision_score([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.8333333333333333
     """
-    points.check_average(average)
+    points.check_class_average(average)
     inputs.check_pos_label(pos_label)
     labels = inputs.read_labels(y_true)
-    metric = points.average_precision
+    metric = partial(points.average_precision, sorter=choose_sorter(backend)[1])
     if labels.ndim == 2:
         if pos_label != 1:
             raise ValueError(f"pos_label is 1 for flags of several classes, got {pos_label!r}")
@@ -215,6 +228,7 @@ def roc_auc_score(
     max_fpr: float | None = None,
     multi_class: str = "raise",
     labels: ArrayLike | None = None,
+    backend: str | None = None,
 ) -> float | NDArray[np.float64]:
     """Compute the area under the ROC curve.
 
@@ -241,6 +255,9 @@ def roc_auc_score(
         rest, or with each other one.
     labels : array_like, shape (num_classes,), optional
         The classes of the columns, in order, if some may be missing.
+    backend : {"auto", "numba", "reference"}, optional
+        Which kernels sort; by default FASTPR_BACKEND, or the fastest that is there. Others do
+        not sort, and naming one is an error.
 
     Returns
     -------
@@ -269,15 +286,13 @@ def roc_auc_score(
     >>> exact.roc_auc_score([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
     """
-    points.check_average(average)
+    points.check_class_average(average)
     if max_fpr is not None and not 0 < max_fpr <= 1:
         raise ValueError(f"max_fpr must be in (0, 1], got {max_fpr!r}")
     if multi_class not in ("raise", "ovr", "ovo"):
         raise ValueError(f"multi_class must be 'raise', 'ovr' or 'ovo', got {multi_class!r}")
 
-    def metric(flags: Flags, scores: Array, weights: Array | None) -> float:
-        return points.area_under_rates(flags, scores, weights, max_fpr)
-
+    metric = partial(points.area_under_rates, max_fpr=max_fpr, sorter=choose_sorter(backend)[1])
     truth = inputs.read_labels(y_true)
     if truth.ndim == 2:
         return points.average_of_columns(
@@ -307,7 +322,7 @@ def roc_auc_score(
     )
 
 
-def _labels_for_curve(y_true: ArrayLike, pos_label: Any) -> Flags:
+def _labels_for_curve(y_true: ArrayLike, pos_label: Any) -> LabelBytes:
     labels = inputs.read_labels(y_true)
     if labels.ndim == 2:
         raise ValueError(f"y_true has shape {labels.shape}; pass one label for each sample")

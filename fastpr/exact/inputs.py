@@ -1,6 +1,6 @@
 """What `fastpr.exact` is given: scores, labels and weights, read where they are if they can be.
 
-Every message about one of them is here or in `fastpr.arrays.host`.
+Messages about them are here; about arrays of any kind, in `fastpr.arrays`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastpr.arrays.host import (
-    Array,
-    as_float64,
-    check_weight_values,
-    first_bad,
-    found,
-    host_array,
-    readable,
-    weight_array,
-)
+from fastpr.arrays.dtypes import Array
+from fastpr.arrays.first import first_bad, position_text
+from fastpr.arrays.host import host_array, readable
+from fastpr.arrays.weights import as_float64, check_weight_values, weight_array
 from fastpr.backends import parallel
 from fastpr.backends.protocol import bfloat16_values
 
@@ -115,7 +109,7 @@ def _is_exact(integers: Array) -> bool:
 def not_finite(scores: Array) -> ValueError:
     """Return what is wrong with scores of which one is not finite."""
     first = first_bad(scores, lambda chunk: ~np.isfinite(chunk))
-    return ValueError(f"y_score holds values that are not finite ({found(first)})")
+    return ValueError(f"y_score holds values that are not finite ({position_text(first)})")
 
 
 # ---- labels ----
@@ -153,7 +147,8 @@ def find_classes(labels: Array) -> tuple[list[Any], bool]:
         first = first_bad(labels, lambda chunk: ~(np.isfinite(chunk) & (np.rint(chunk) == chunk)))
         if first is not None:
             raise ValueError(
-                f"y_true is continuous ({found(first)}); pass classes, as labels > 0 for instance"
+                f"y_true is continuous ({position_text(first)}); pass classes, as labels > 0 "
+                "for instance"
             )
     flat = labels.reshape(-1)
     if (flags := _flags(flat)) is not None:

@@ -1,6 +1,6 @@
 """The curves and scores of two classes, and the averages of several: what `fastpr.exact` returns.
 
-`fastpr.backends.numba.sort.scores` has the order of the scores, and what follows from it.
+A sorter of `fastpr.backends` has the order of the scores, and what follows from it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastpr.arrays.host import Array
+from fastpr.arrays.dtypes import Array
 from fastpr.backends import parallel
+from fastpr.backends.protocol import SortedSamples, Sorter
 from fastpr.exact.inputs import (
     Scores,
     check_lengths,
@@ -28,17 +29,28 @@ from fastpr.exact.inputs import (
     read_weights,
 )
 
-Flags = NDArray[np.uint8]  # 0 for a negative, anything else for a positive
+LabelBytes = NDArray[np.uint8]  # 0 for a negative, anything else for a positive
 Points = tuple[NDArray[np.float64], NDArray[np.float64], Array]
-# Flags, scores and weights of two classes to a value.
-Metric = Callable[[Flags, Array, "Array | None"], float]
+# LabelBytes, scores and weights of two classes to a value.
+Metric = Callable[[LabelBytes, Array, "Array | None"], float]
 
 AVERAGES = (None, "micro", "macro", "weighted", "samples")
 _MOST_PARTS = 32
 
 
 class UndefinedMetricWarning(UserWarning):
-    """A metric has no value for the labels that were given, as when all are of one class."""
+    """A metric has no value for the labels that were given, as when all are of one class.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from fastpr import exact
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     value = exact.roc_auc_score([1, 1], [0.2, 0.8])
+    >>> value, caught[0].category.__name__
+    (nan, 'UndefinedMetricWarning')
+    """
 
 
 # ---- two classes ----
@@ -50,11 +62,9 @@ def _num_parts(num: int) -> int:
     return min(2 * parallel.get_num_threads(), _MOST_PARTS)
 
 
-def _sort(flags: Flags, scores: Array, weights: Array | None) -> Any:
-    from fastpr.backends.numba.sort.scores import sort_scores
-
+def _sort(sorter: Sorter, flags: LabelBytes, scores: Array, weights: Array | None) -> SortedSamples:
     check_lengths(flags, scores)
-    ordered = sort_scores(scores, flags, weights, in_parallel, _num_parts(len(scores)))
+    ordered = sorter.sort_scores(scores, flags, weights, in_parallel, _num_parts(len(scores)))
     if ordered is None:
         raise not_finite(scores)
     if not ordered.num_samples:
@@ -62,9 +72,11 @@ def _sort(flags: Flags, scores: Array, weights: Array | None) -> Any:
     return ordered
 
 
-def average_precision(flags: Flags, scores: Array, weights: Array | None) -> float:
+def average_precision(
+    flags: LabelBytes, scores: Array, weights: Array | None, *, sorter: Sorter
+) -> float:
     """Return the mean precision at the scores of positives; 0.0, and a warning, without any."""
-    total, num_positives = _sort(flags, scores, weights).precision()
+    total, num_positives = _sort(sorter, flags, scores, weights).precision()
     if num_positives == 0:
         _warn_of_no_positives()
         return 0.0
@@ -72,22 +84,27 @@ def average_precision(flags: Flags, scores: Array, weights: Array | None) -> flo
 
 
 def area_under_rates(
-    flags: Flags, scores: Array, weights: Array | None, max_fpr: float | None = None
+    flags: LabelBytes,
+    scores: Array,
+    weights: Array | None,
+    *,
+    max_fpr: float | None = None,
+    sorter: Sorter,
 ) -> float:
     """Return the area under the ROC curve, or a standardised part; NaN without one class."""
-    ordered = _sort(flags, scores, weights)
+    ordered = _sort(sorter, flags, scores, weights)
     lost, num_negatives, num_positives = ordered.areas()
     if not (num_negatives > 0 and num_positives > 0):
         warnings.warn(
             "Only one class is present in y_true, so the area under the ROC curve is not defined",
             UndefinedMetricWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
         return math.nan
     if max_fpr is None or max_fpr == 1:
         pairs = 2 * num_negatives * num_positives
         return max(0.0, float((pairs - lost) / pairs))  # of weights, it may round below
-    fpr, tpr, _ = _rates(ordered, np.dtype(np.float64), True)
+    fpr, tpr, _ = _rates(sorter, ordered, np.dtype(np.float64), True)
     return partial_area(fpr, tpr, max_fpr)
 
 
@@ -103,33 +120,36 @@ def partial_area(fpr: Array, tpr: Array, max_fpr: float) -> float:
 
 
 def precision_recall_points(
-    flags: Flags, scores: Array, weights: Array | None, drop_intermediate: bool
+    flags: LabelBytes,
+    scores: Array,
+    weights: Array | None,
+    drop_intermediate: bool,
+    sorter: Sorter,
 ) -> Points:
     """Return precision, recall and thresholds, the lowest first."""
-    from fastpr.backends.numba.sort.scores import keep_points, to_ratios
-    from fastpr.backends.numba.sort.walks import to_precision_and_recall
-
-    counts = _sort(flags, scores, weights).counts(scores.dtype, ascending=True)
+    counts = _sort(sorter, flags, scores, weights).counts(scores.dtype, ascending=True)
     num = len(counts.tps) - 1
     if drop_intermediate and num > 2:
-        counts = keep_points(counts, 0, num - 1, False, in_parallel, _num_parts(num))
+        counts = sorter.keep_points(counts, 0, num - 1, False, in_parallel, _num_parts(num))
     num_positives = float(counts.tps[0])
     if num_positives == 0:
         _warn_of_no_positives()
-    to_ratios(
-        to_precision_and_recall, counts, (num_positives,), in_parallel, _num_parts(len(counts.tps))
-    )
+    sorter.to_precision_and_recall(counts, num_positives, in_parallel, _num_parts(len(counts.tps)))
     recall, precision, thresholds = counts
     precision[-1], recall[-1] = 1.0, 0.0  # where nothing is predicted
     return precision, recall, thresholds[:-1]
 
 
 def rate_points(
-    flags: Flags, scores: Array, weights: Array | None, drop_intermediate: bool
+    flags: LabelBytes,
+    scores: Array,
+    weights: Array | None,
+    drop_intermediate: bool,
+    sorter: Sorter,
 ) -> Points:
     """Return false positive rates, true positive rates and thresholds, the highest first."""
-    ordered = _sort(flags, scores, weights)
-    fpr, tpr, thresholds = _rates(ordered, np.dtype(np.float64), drop_intermediate)
+    ordered = _sort(sorter, flags, scores, weights)
+    fpr, tpr, thresholds = _rates(sorter, ordered, np.dtype(np.float64), drop_intermediate)
     for rates, name in ((fpr, "negative"), (tpr, "positive")):
         if math.isnan(rates[-1]):
             warnings.warn(
@@ -140,18 +160,17 @@ def rate_points(
     return fpr, tpr, thresholds
 
 
-def _rates(ordered: Any, dtype: np.dtype[Any], drop_intermediate: bool) -> Points:
-    from fastpr.backends.numba.sort.scores import keep_points, to_ratios
-    from fastpr.backends.numba.sort.walks import to_rates
-
+def _rates(
+    sorter: Sorter, ordered: SortedSamples, dtype: np.dtype[Any], drop_intermediate: bool
+) -> Points:
     counts = ordered.counts(dtype, ascending=False)
     num = len(counts.tps) - 1
     if drop_intermediate and num > 2:
-        counts = keep_points(counts, 1, num, True, in_parallel, _num_parts(num))
+        counts = sorter.keep_points(counts, 1, num, True, in_parallel, _num_parts(num))
     counts.tps[0] = counts.fps[0] = 0.0  # where nothing is predicted
     counts.thresholds[0] = np.inf
     totals = float(counts.tps[-1]), float(counts.fps[-1])
-    to_ratios(to_rates, counts, totals, in_parallel, _num_parts(num))
+    sorter.to_rates(counts, *totals, in_parallel, _num_parts(num))
     return counts.fps, counts.tps, counts.thresholds
 
 
@@ -166,13 +185,13 @@ def _warn_of_no_positives() -> None:
 # ---- several classes ----
 
 
-def check_average(average: Any, allowed: tuple[str | None, ...] = AVERAGES) -> None:
+def check_class_average(average: Any, allowed: tuple[str | None, ...] = AVERAGES) -> None:
     """Raise ValueError if an average is not one of those that are allowed."""
     if not (average is None or isinstance(average, str)) or average not in allowed:
         raise ValueError(f"average must be one of {allowed}, got {average!r}")
 
 
-def read_flags(labels: Array, pos_label: Any) -> Flags:
+def read_flags(labels: Array, pos_label: Any) -> LabelBytes:
     """Return flags of samples and classes as bytes; ValueError if they have other values."""
     classes, has_others = find_classes(labels)
     if has_others or labels.dtype.kind not in "biuf":
@@ -184,7 +203,7 @@ def read_flags(labels: Array, pos_label: Any) -> Flags:
     return label_bytes(labels.reshape(-1), positive).reshape(labels.shape)
 
 
-def flag_each(labels: Array, classes: Array) -> Flags:
+def flag_each(labels: Array, classes: Array) -> LabelBytes:
     """Return a column of flags for each of several classes."""
     flags = np.empty((len(labels), len(classes)), np.uint8)
     for column, known in enumerate(classes):
@@ -194,7 +213,7 @@ def flag_each(labels: Array, classes: Array) -> Flags:
 
 def average_of_columns(
     metric: Metric,
-    flags: Flags,
+    flags: LabelBytes,
     y_score: ArrayLike,
     average: str | None,
     sample_weight: ArrayLike | None,
@@ -251,7 +270,9 @@ def check_several(
         raise ValueError(
             "y_score must add up to 1 for each sample of several classes; pass probabilities"
         )
-    check_average(average, AVERAGES[:4] if multi_class == "ovr" else (None, "macro", "weighted"))
+    check_class_average(
+        average, AVERAGES[:4] if multi_class == "ovr" else (None, "macro", "weighted")
+    )
     if average is None and multi_class == "ovo":
         raise NotImplementedError("average=None is not implemented for multi_class='ovo'")
     present = np.unique(labels)

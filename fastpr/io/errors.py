@@ -1,4 +1,4 @@
-"""The two ways in which input files can be wrong."""
+"""The ways in which input files can be wrong."""
 
 from __future__ import annotations
 
@@ -36,4 +36,4 @@ class UnpairedFiles(Exception):  # noqa: N818 - a state of the folders
 
 
 class BadData(Exception):  # noqa: N818 - a state of the data
-    """Scores, labels or weights that were read, but cannot be counted; the message names the file."""
+    """Scores, labels or weights of files that cannot be counted; the message names the file."""

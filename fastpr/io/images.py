@@ -7,14 +7,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fastpr.io.archives import Array
 from fastpr.io.errors import UnreadableFile
-
-Array = NDArray[Any]
 
 _GREY, _PALETTE = 0, 3
 _CHANNELS = {2: "3 channels (RGB)", 4: "2 channels (grey, alpha)", 6: "4 channels (RGBA)"}

@@ -1,12 +1,12 @@
-"""The metrics of rankings as functions of arrays."""
+"""Metrics of rankings at a cut-off, as functions of arrays."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from fastpr.ranking.hits import Floats
 from fastpr.ranking.options import check_average
 from fastpr.ranking.values import (
     RankingOptions,
@@ -17,8 +17,6 @@ from fastpr.ranking.values import (
     cutoffs_of,
     hits_of,
 )
-
-Floats = NDArray[np.float64]
 
 
 def average_precision_at_k(

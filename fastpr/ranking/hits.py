@@ -132,7 +132,7 @@ def rows_of(block: RankBlock, start: int, stop: int) -> RankBlock:
     )
 
 
-def spread(lengths: Integers) -> tuple[Integers, Integers]:
+def rows_and_offsets(lengths: Integers) -> tuple[Integers, Integers]:
     """Return, for runs of these lengths, the run of each element and its offset in the run."""
     runs = np.repeat(np.arange(len(lengths)), lengths)
     before = lengths.cumsum() - lengths
@@ -166,7 +166,7 @@ def find_hits(block: RankBlock, k: int, ties: str, label_weights: Floats | None 
     if ties == "expected":
         return _expected_hits(block, k, label_weights)
     if ties == "index":
-        rows, offsets = spread(_num_leading(block, block.ranks, k))
+        rows, offsets = rows_and_offsets(_num_leading(block, block.ranks, k))
         entries = block.starts[rows] + offsets
         positions = block.ranks[entries].astype(np.int64)
         weights = _weights_of(block, entries, label_weights)
@@ -192,14 +192,14 @@ def tie_groups(block: RankBlock, k: int) -> TieGroups:
     """Return the groups of tied classes of a block that has `num_above` and `num_equal`."""
     all_above: Any = block.num_above
     all_equal: Any = block.num_equal
-    rows, offsets = spread(_num_leading(block, all_above, k))
+    rows, offsets = rows_and_offsets(_num_leading(block, all_above, k))
     entries = block.starts[rows] + offsets
     num_above = all_above[entries]
     is_first = np.ones(len(entries), bool)
     is_first[1:] = (num_above[1:] != num_above[:-1]) | (rows[1:] != rows[:-1])
     first = np.flatnonzero(is_first)
     num_relevant = np.diff(first, append=len(entries))
-    of_entry, in_group = spread(num_relevant)
+    of_entry, in_group = rows_and_offsets(num_relevant)
     return TieGroups(
         entries,
         of_entry,
@@ -262,7 +262,7 @@ def _expected_hits(block: RankBlock, k: int, label_weights: Floats | None) -> Hi
 
 def _places(groups: TieGroups, k: int) -> tuple[Integers, Integers]:
     """Return the group and the offset in it of each position below k that is in a group."""
-    return spread(np.minimum(groups.num_equal, k - groups.num_above))
+    return rows_and_offsets(np.minimum(groups.num_equal, k - groups.num_above))
 
 
 def find_first_hits(block: RankBlock, k: int, ties: str, hits: Hits) -> FirstHits:

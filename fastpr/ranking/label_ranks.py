@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.backends.protocol import RankBlock
-from fastpr.ranking import rank_host
-from fastpr.ranking.hits import spread
+from fastpr.ranking.hits import rows_and_offsets
 from fastpr.ranking.metrics import tied_ranks
 from fastpr.ranking.options import check_k, check_ties
-from fastpr.ranking.rank_device import DeviceRanking
-from fastpr.ranking.rows.device import DeviceRows
+from fastpr.ranking.ranks.ranking import ranking_of
 from fastpr.ranking.rows.read import read_rows
 
 
@@ -36,8 +34,17 @@ class LabelRanks(NamedTuple):
         The number of classes scored higher than each label; k stands for k and more. None
         with ``ties="index"``.
     num_equal : ndarray of int32, or None
-        The number of classes of the same score, the label included; 0 where `num_above` is
+        The number of classes of the same score, the label included; 0 where ``num_above`` is
         k. None with ``ties="index"``.
+
+    Examples
+    --------
+    >>> import fastpr
+    >>> found = fastpr.label_ranks([[0, 2]], [[0.5, 0.9, 0.5]], k=3, ties="optimistic")
+    >>> found.ranks.tolist(), found.labels.tolist()
+    ([1, 2], [0, 2])
+    >>> found.num_above.tolist(), found.num_equal.tolist()
+    ([1, 1], [2, 2])
     """
 
     indptr: NDArray[np.int64]
@@ -103,20 +110,9 @@ def label_ranks(
     def finish(start: int, stop: int, block: RankBlock) -> list[NDArray[Any] | None]:
         return _compact(block, number, ties)
 
-    if isinstance(rows, DeviceRows):
-        ranking = DeviceRanking(rows, number, with_labels=True, with_ties=with_ties)
-        ranking.check()
-        ranking.finish(finish, parts.append)
-    else:
-        rank_host.label_ranks(
-            rows,
-            number,
-            with_labels=True,
-            with_ties=with_ties,
-            backend=backend,
-            finish=finish,
-            combine=parts.append,
-        )
+    ranking = ranking_of(rows, number, with_labels=True, with_ties=with_ties, backend=backend)
+    ranking.check()
+    ranking.finish(finish, parts.append)
     sizes, ranks, classes, above, equal = zip(_NO_RANKS, *parts, strict=True)
     indptr = np.append(0, np.concatenate(sizes).cumsum())
     return LabelRanks(
@@ -135,6 +131,6 @@ def _compact(block: RankBlock, k: int, ties: str) -> list[NDArray[Any] | None]:
     """Return the number of entries of each row, and the parts of a block without gaps."""
     if ties in ("optimistic", "pessimistic"):
         block = block._replace(ranks=tied_ranks(block, k, ties))
-    rows, offsets = spread(block.num_relevant)
+    rows, offsets = rows_and_offsets(block.num_relevant)
     entries = block.starts[rows] + offsets
     return [block.num_relevant, *(None if part is None else part[entries] for part in block[2:])]

@@ -17,17 +17,16 @@ from numpy.typing import NDArray
 
 from fastpr.backends.protocol import RankBlock
 from fastpr.ranking.hits import (
+    Floats,
+    Integers,
     find_first_hits,
     find_hits,
     precisions,
     row_pieces,
-    spread,
+    rows_and_offsets,
     tie_groups,
     tied_positions,
 )
-
-Integers = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 # Summing label by label is the fast way for many rows of about the same number of labels,
 # with a small table of the terms.
@@ -280,7 +279,7 @@ class _Cutoffs:
     def _largest_weights(self) -> Floats:
         """The k largest label weights of the labels of each row, falling; then 0."""
         labels: Any = self._block.labels
-        rows, offsets = spread(self._num_relevant)
+        rows, offsets = rows_and_offsets(self._num_relevant)
         weights = self._label_weights[labels[self._block.starts[rows] + offsets]]
         falling = weights[np.lexsort((-weights, rows))]
         near = offsets < self._k

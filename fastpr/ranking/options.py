@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import operator
-
-import numpy as np
-
-from fastpr.ranking.rows.rules import MAX_CLASSES
+from fastpr.backends.integers import as_integer
+from fastpr.ranking.rows.checks import MAX_CLASSES
 
 EMPTY = ("skip", "zero", "one", "nan", "raise")
 DENOMINATORS = ("min", "relevant", "hits", "k")
@@ -22,13 +19,8 @@ def check_k(k: int, num_classes: int | None = None) -> int:
     >>> check_k(5, num_classes=10)
     5
     """
-    try:
-        if isinstance(k, (bool, np.bool_)):
-            raise TypeError
-        number = operator.index(k)
-    except TypeError:
-        number = 0
-    if not 1 <= number <= MAX_CLASSES:
+    number = as_integer(k)
+    if number is None or not 1 <= number <= MAX_CLASSES:
         raise ValueError(f"k must be an integer in [1, {MAX_CLASSES}], got {k!r}")
     if num_classes is not None and number > num_classes:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Exact sums over rows: what the rows of a ranking leave behind, and how it adds up."""
+"""Exact sums over rows, and how they add up."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SLACK = 20
 
 
 class RowSums(NamedTuple):
-    """What rows leave behind. Never written to, so whoever has it has a consistent whole.
+    """Exact sums over rows. Never written to, so whoever has it has a consistent whole.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class RowSums(NamedTuple):
         is_empty: NDArray[np.bool_],
         empty_counts: bool,
     ) -> RowSums:
-        """Return what some rows leave behind.
+        """Return the sums over some rows.
 
         Parameters
         ----------

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from numpy.typing import ArrayLike, NDArray
 
 from fastpr.ranking.row_sums import NO_ROWS, SAVED_ENTRIES, RowSums
-from fastpr.ranking.rows.device import DeviceRows
+from fastpr.ranking.rows.host import Rows
 from fastpr.ranking.values import (
     RankingOptions,
     Summands,
@@ -19,19 +19,16 @@ from fastpr.ranking.values import (
     sum_rows,
 )
 from fastpr.ranking.work_device import RankWork
-from fastpr.streaming.state import StreamingState
+from fastpr.streaming.state import Result, StreamingState
 
-# More than any state has without label weights, and with a k of up to a few thousand.
-MAX_BYTES = 1 << 22
-
-State = TypeVar("State", bound="RankingState")
+State = TypeVar("State", bound="RankingState[Any]")
 
 
-class RankingState(StreamingState[RowSums]):
+class RankingState(StreamingState[RowSums, Result], Generic[Result]):
     """A metric of rankings over a stream of batches of rows.
 
     A metric derives from it, sets the two attributes before it calls the constructor, and
-    has a ``compute`` and a ``result`` of its own.
+    has a ``compute`` of its own.
 
     Attributes
     ----------
@@ -42,6 +39,8 @@ class RankingState(StreamingState[RowSums]):
     """
 
     _NOTHING = NO_ROWS
+    # More than any state has without label weights, and with a k of up to a few thousand.
+    _MAX_BYTES = 1 << 22
     _HEADER_KEYS: ClassVar[Mapping[int, frozenset[str]]] = {
         1: frozenset({"metric", "k", "empty", "denominator", "ties"}) | SAVED_ENTRIES
     }
@@ -112,13 +111,19 @@ class RankingState(StreamingState[RowSums]):
         ------
         ValueError, TypeError, OverflowError, BackendUnavailable
             As `fastpr.average_precision_at_k`; the state is then as it was.
+
+        Examples
+        --------
+        >>> import fastpr
+        >>> state = fastpr.AveragePrecisionAtK(k=2)
+        >>> state.update([[0, 2], [1]], [[0.9, 0.5, 0.4], [0.3, 0.2, 0.1]], weights=[1, 3])
+        AveragePrecisionAtK(k=2, num_rows=2, num_empty=0)
         """
         rows = checked_rows(labels, predictions, weights, self._ranking, self._backend)
-        if isinstance(rows, DeviceRows):
-            self._queue(rows)
-        else:
-            self._add(sum_rows(rows, self._ranking, self._summands, self._backend))
-        return self
+        return self._take_batch(rows)
+
+    def _count_on_host(self, rows: Rows) -> RowSums:
+        return sum_rows(rows, self._ranking, self._summands, self._backend)
 
     def _new_device_work(self) -> RankWork:
         return RankWork(self._ranking, self._summands)
@@ -165,12 +170,8 @@ class RankingState(StreamingState[RowSums]):
         summands = self._summands
         seen.check(summands.shape, summands.num_means, self._ranking.empty_counts)
 
-    @classmethod
-    def _max_bytes(cls, start: bytes) -> int:
-        return MAX_BYTES
 
-
-class AveragePrecisionAtK(RankingState):
+class AveragePrecisionAtK(RankingState[float]):
     """Average precision at k, over a stream of batches of rows.
 
     A state holds exact sums. Updates in any split, order, number of threads and backends,
@@ -255,9 +256,12 @@ class AveragePrecisionAtK(RankingState):
         ------
         ValueError
             If updates from device arrays hold bad data; see `update`.
+
+        Examples
+        --------
+        >>> import fastpr
+        >>> state = fastpr.AveragePrecisionAtK(k=2)
+        >>> state.update([[0, 2], [1]], [[0.9, 0.5, 0.4], [0.3, 0.2, 0.1]]).compute()
+        0.5
         """
         return mean_of(self._read(), self._ranking, self._summands)
-
-    def result(self) -> float:
-        """Return what `compute` returns, under the name that Keras gives it."""
-        return self.compute()

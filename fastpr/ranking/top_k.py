@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastpr.arrays.host import Array, host_array
+from fastpr.arrays.dtypes import Array
+from fastpr.arrays.host import host_array
+from fastpr.backends.integers import as_integer
 from fastpr.backends.protocol import RankBlock
+from fastpr.ranking.hits import Floats
+from fastpr.ranking.rows.checks import row_weights
 from fastpr.ranking.rows.dense import RowArray
 from fastpr.ranking.rows.labels import read_labels
-from fastpr.ranking.rows.rules import row_weights
 from fastpr.ranking.rows.sparse import is_sparse
 from fastpr.ranking.values import Summation, average_precision_of, check_options, mean_of
-
-Floats = NDArray[np.float64]
 
 # Ids that are looked up at once: 2 MB.
 _MAX_IDS = 1 << 18
@@ -128,13 +128,8 @@ def _ids(top_k_ids: ArrayLike) -> Array:
 
 
 def _check_num_classes(num_classes: int) -> int:
-    try:
-        if isinstance(num_classes, (bool, np.bool_)):
-            raise TypeError
-        number = operator.index(num_classes)
-    except TypeError:
-        number = 0
-    if number < 1:
+    number = as_integer(num_classes)
+    if number is None or number < 1:
         raise ValueError(f"num_classes must be an integer of at least 1, got {num_classes!r}")
     return number
 

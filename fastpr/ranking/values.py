@@ -8,20 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastpr.arrays.host import as_float64, check_weight_values, weight_array
+from fastpr.arrays.weights import as_float64, check_weight_values, weight_array
 from fastpr.backends.protocol import RankBlock
-from fastpr.curves.ratios import ratio
-from fastpr.ranking import rank_host
-from fastpr.ranking.hits import find_hits, rows_of
+from fastpr.ranking.hits import Floats, find_hits, rows_of
 from fastpr.ranking.metrics import average_precision, cutoff_values
 from fastpr.ranking.options import check_denominator, check_empty, check_k, check_ties
-from fastpr.ranking.rank_device import DeviceRanking
+from fastpr.ranking.ranks.ranking import ranking_of
 from fastpr.ranking.row_sums import NO_ROWS, RowSums, ratios
 from fastpr.ranking.rows.device import DeviceRows
 from fastpr.ranking.rows.host import Rows
 from fastpr.ranking.rows.read import read_rows
 
-Floats = NDArray[np.float64]
 # Takes ranks, returns values of shape (num_rows, num_values, num_cutoffs).
 Evaluate = Callable[[RankBlock], Floats]
 
@@ -162,7 +159,7 @@ def cutoffs_of(
         )
         for name in ratios:
             hits, ideal = (values[name + part] for part in _PARTS)
-            values[name] = ratio(hits, ideal)
+            values[name] = np.divide(hits, ideal, out=np.zeros_like(hits), where=ideal != 0)
         return np.stack([values[name][:, kept] for name in (*means, *parts)], axis=1)
 
     shape = len(means) + len(parts), 1 if last else k
@@ -244,25 +241,14 @@ def sum_rows(
     OverflowError
         If a weighted value is not finite.
     """
-    if isinstance(rows, DeviceRows):
-        ranking = DeviceRanking(rows, options.k, **options.wanted)
-        summation = Summation(rows.shape, ranking.check(), options, summands, values)
-        ranking.finish(summation.finish, summation.combine)
-        return summation.total
-    summation = Summation(rows.shape, rows.weights, options, summands, values)
-    rank_host.label_ranks(
-        rows,
-        options.k,
-        **options.wanted,
-        backend=backend,
-        finish=summation.finish,
-        combine=summation.combine,
-    )
+    ranking = ranking_of(rows, options.k, **options.wanted, backend=backend)
+    summation = Summation(rows.shape, ranking.check(), options, summands, values)
+    ranking.finish(summation.finish, summation.combine)
     return summation.total
 
 
 class Summation:
-    """One pass over rows: `finish` and `combine` are for `fastpr.ranking.rank_host.label_ranks`.
+    """One pass over rows: `finish` and `combine` are for `fastpr.ranking.ranks.ranking.Ranking`.
 
     Parameters
     ----------

@@ -6,8 +6,8 @@ from collections import deque
 from contextlib import suppress
 from typing import NamedTuple
 
-from fastpr.ranking import rank_device
-from fastpr.ranking.rank_device import DeviceRanking, StartedPiece, whole
+from fastpr.ranking.ranks import device as rank_device
+from fastpr.ranking.ranks.device import DeviceRanking, StartedPiece, require_ranks
 from fastpr.ranking.row_sums import NO_ROWS, RowSums
 from fastpr.ranking.rows.device import DeviceRows
 from fastpr.ranking.values import RankingOptions, Summands, Summation
@@ -43,7 +43,7 @@ class _Update:
             if self._summation is None:
                 weights = self.ranking.check()
                 self._summation = Summation(self.rows.shape, weights, *self._made_of)
-            part = self._summation.finish(piece.start, piece.stop, whole(block))
+            part = self._summation.finish(piece.start, piece.stop, require_ranks(block))
             self._summation.combine(part)
         except (ValueError, OverflowError) as error:
             self.error = str(error)
@@ -56,9 +56,11 @@ class _Waiting(NamedTuple):
 
 
 class RankWork:
-    """What updates of one state left behind on devices; see `fastpr.streaming.pending.DeviceWork`.
+    """Rows of one state that devices rank, until they are read.
 
-    What waits there to be read is bounded, by `fastpr.ranking.rank_device.MAX_ENTRIES` and
+    See `fastpr.streaming.pending.DeviceWork`.
+
+    What waits there to be read is bounded, by `fastpr.ranking.ranks.device.MAX_ENTRIES` and
     `MAX_PIECES`. Where it would be more, all that is done is read, from the oldest on, and
     the oldest is waited for where that is not enough.
 

@@ -53,6 +53,15 @@ class BootstrapResult:
     num_undefined : int
         Resamples whose metric is not a finite number. They are left out of the interval and
         of the standard error.
+
+    Examples
+    --------
+    >>> import fastpr
+    >>> images = [([0, 1], [0.2, 0.7]), ([0, 1], [0.6, 0.8]), ([1, 0], [0.3, 0.4])]
+    >>> states = [fastpr.PrecisionRecallAtEqualThresholds().update(*image) for image in images]
+    >>> result = fastpr.bootstrap(states, "auroc", num_resamples=100, seed=0)
+    >>> result.low <= result.estimate <= result.high, len(result.distribution)
+    (True, 100)
     """
 
     estimate: float
@@ -109,7 +118,7 @@ def bootstrap(
     metric : str or callable
         The name of a method of Curve that needs no argument and returns a number
         ("average_precision", "auroc", "equal_error_rate", "fpr_at_tpr",
-        "expected_calibration_error"), or "best_" and what `Curve.best` takes ("best_f1",
+        "expected_calibration_error"), or ``"best_"`` and what `Curve.best` takes ("best_f1",
         "best_iou"), whose value it is. Or a function of a Curve that returns a number, or an
         operating point, whose value is taken.
     num_resamples : int, default 1000
@@ -187,14 +196,14 @@ def bootstrap(
 
     curve = (groups[0] + groups[1]).merge(*groups[2:]).curve()
     estimate = value_of(curve)
-    tables = GroupTables([state._fine_table() for state in groups])
+    tables = GroupTables([state.fine_table() for state in groups])
     size = batch or min(tables.num_rows_at_once, _MAX_BATCH)
 
     distribution = np.empty(num_resamples)
     for start in range(0, num_resamples, size):
         stop = min(start + size, num_resamples)
         sums = tables.resampled(_multiplicities(rng, stop - start, len(groups)))
-        distribution[start:stop] = [value_of(curve._replace_table(table)) for table in sums]
+        distribution[start:stop] = [value_of(curve.with_table(table)) for table in sums]
         if progress is not None:
             progress(stop)
 
@@ -202,7 +211,7 @@ def bootstrap(
     if method == "bca":
         for start in range(0, len(groups), size):
             sums = tables.without_each(start, min(start + size, len(groups)))
-            left_out += [value_of(curve._replace_table(table)) for table in sums]
+            left_out += [value_of(curve.with_table(table)) for table in sums]
 
     defined = distribution[np.isfinite(distribution)]
     if num_undefined := num_resamples - len(defined):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastpr.curves.ratios import Array
 from fastpr.streaming.storage import MAX_COUNT
 
-Array = NDArray[Any]
 MAX_BYTES = 1 << 25  # of the sums of a batch, and of the groups' tables as float64
 
 

@@ -21,7 +21,7 @@ _of_parents: list[object] = []
 
 
 class DeviceWork(Protocol[Seen_co]):
-    """What updates left behind on devices. Used by one thread at a time."""
+    """Updates of one state that are on their way, on devices. Used by one thread at a time."""
 
     def add(self, item: Any, ordinal: int, /) -> None:
         """Start counting an update, without waiting; all of it, or nothing when it raises.

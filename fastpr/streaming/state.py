@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol, TypeGuard, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeGuard, TypeVar
 
 from fastpr.backends.choose import check_backend
-from fastpr.backends.parallel import ForkSafeLock, NoLock
+from fastpr.streaming.locks import ForkSafeLock, NoLock
 from fastpr.streaming.pending import DeviceWork, Pending, bad_updates
-from fastpr.streaming.saving import SavedState
+from fastpr.streaming.saved_state import SavedState
 
 T = TypeVar("T")
+Result = TypeVar("Result")
 
 
 class Addable(Protocol):
@@ -25,16 +26,24 @@ class Addable(Protocol):
         """Return the difference, or raise ValueError if something would be negative."""
 
 
+class Batch(Protocol):
+    """What an update was given, checked as far as can be without reading it."""
+
+    @property
+    def is_on_device(self) -> bool:
+        """Whether it is counted on a device, and waited for when the state is read."""
+
+
 Seen = TypeVar("Seen", bound=Addable)
-State = TypeVar("State", bound="StreamingState[Any]")
+State = TypeVar("State", bound="StreamingState[Any, Any]")
 
 
-class StreamingState(SavedState[Seen]):
+class StreamingState(SavedState[Seen], Generic[Seen, Result]):
     """A metric over a stream of batches: options, and what was seen of the batches.
 
-    A metric derives from it, has an ``update``, a ``compute`` and a ``result`` of its own,
-    and says what is below. Batches on the host are counted at once and committed with
-    `_add`; those on a device are handed to `_queue`, and waited for by `_read`, with which
+    A metric derives from it, has an ``update`` and a ``compute`` of its own, and says what is
+    below. `_take_batch` counts batches on the host at once and commits them with `_add`;
+    those on a device it hands to `_queue`, and they are waited for by `_read`, with which
     everything begins that looks at what was seen.
 
     Parameters
@@ -65,21 +74,24 @@ class StreamingState(SavedState[Seen]):
 
     # ---- what a metric says of itself ----
 
+    def compute(self) -> Result:
+        """Return the metric of everything so far; the state stays as it is."""
+        raise NotImplementedError
+
+    def _count_on_host(self, batch: Any) -> Seen:
+        """Count a batch on the host, and raise what is wrong with it."""
+        raise NotImplementedError
+
     def _described(self, seen: Seen) -> tuple[list[str], list[str]]:
         """Return the options and the totals that `repr` shows."""
         raise NotImplementedError
 
     def _check_left(self, seen: Seen) -> None:
-        """Raise ValueError if a difference is not what samples or rows can leave behind."""
+        """Raise ValueError if no samples, or rows, can have such a difference."""
 
     def _new_device_work(self) -> DeviceWork[Seen]:
         """Return what counts the updates from device arrays of this state."""
         raise NotImplementedError
-
-    def _differences(self: State, other: State) -> list[str]:
-        """Return the options that change numbers and differ, with both values."""
-        ours, theirs = self._options(), other._options()
-        return [f"{key} {ours[key]} and {theirs[key]}" for key in ours if ours[key] != theirs[key]]
 
     # ---- what it is ----
 
@@ -103,6 +115,18 @@ class StreamingState(SavedState[Seen]):
         return f"{type(self).__name__}({', '.join(parts + totals)})"
 
     # ---- streaming ----
+
+    def result(self) -> Result:
+        """Return what `compute` returns, under the name that Keras gives it."""
+        return self.compute()
+
+    def _take_batch(self: State, batch: Batch) -> State:
+        """Add a batch, wherever it is; all of it, or nothing when it raises."""
+        if batch.is_on_device:
+            self._queue(batch)
+        else:
+            self._add(self._count_on_host(batch))
+        return self
 
     def _add(self, added: Seen) -> None:
         """Commit what an update has counted; the lock is held for one addition."""
@@ -154,7 +178,16 @@ class StreamingState(SavedState[Seen]):
             return self._seen
 
     def reset(self) -> None:
-        """Forget all that was seen, and updates from device arrays that are bad too."""
+        """Forget all that was seen, and updates from device arrays that are bad too.
+
+        Examples
+        --------
+        >>> import fastpr
+        >>> state = fastpr.AveragePrecisionAtK(k=1).update([0], [[0.2, 0.1]])
+        >>> state.reset()
+        >>> state == fastpr.AveragePrecisionAtK(k=1)
+        True
+        """
         with self._lock.current:
             if self._pending is not None and not self._pending.discard():
                 self._pending = None
@@ -164,7 +197,7 @@ class StreamingState(SavedState[Seen]):
     # ---- merging ----
 
     def _is_mergeable(self: State, other: object) -> TypeGuard[State]:
-        return isinstance(other, StreamingState) and other._METRIC == self._METRIC
+        return isinstance(other, StreamingState) and self._is_same_metric(other)
 
     def _check_options(self: State, other: State, what: str) -> None:
         """Raise ValueError if options that change numbers differ."""
@@ -194,6 +227,13 @@ class StreamingState(SavedState[Seen]):
             and left out.
         OverflowError
             If there would be 2**63 samples, or rows, or more.
+
+        Examples
+        --------
+        >>> import fastpr
+        >>> states = [fastpr.AveragePrecisionAtK(k=1).update([0], [[0.2, 0.1]]) for _ in range(3)]
+        >>> states[0].merge(*states[1:])
+        AveragePrecisionAtK(k=1, num_rows=3, num_empty=0)
         """
         for other in others:
             if not self._is_mergeable(other):
@@ -240,14 +280,14 @@ class StreamingState(SavedState[Seen]):
         """
         if not self._is_mergeable(other):
             return NotImplemented
-        return self._copy()._take(other)
+        return self._copy()._take_away(other)
 
     def __isub__(self: State, other: object) -> State:
         if not self._is_mergeable(other):
             return NotImplemented
-        return self._take(other)
+        return self._take_away(other)
 
-    def _take(self: State, other: State) -> State:
+    def _take_away(self: State, other: State) -> State:
         """Take away what another state has seen; all of it, or nothing when it raises."""
         self._check_options(other, "subtracted")
         self._read()

@@ -2,7 +2,7 @@ r"""Saved states: a header that says what they are, then tables, then a checksum
 
 The layout, all little-endian::
 
-    8 bytes   magic, b"\x93FASTPR\\n"
+    8 bytes   magic, b"\x93FASTPR\n"
     uint32    schema
     uint32    length of the header
     header    JSON object, ASCII, keys sorted, no spaces

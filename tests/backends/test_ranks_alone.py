@@ -9,7 +9,7 @@ from backend_rows import using
 from ranking_cases import CASES, GROUPS
 from ranking_rows import KINDS, dtype_of, score_rows
 
-from fastpr.ranking import rank_host
+from fastpr.ranking.ranks import host as rank_host
 from fastpr.ranking.rows.host import Rows
 
 # Around the widths of vectors, and where more classes are read at once.
@@ -28,10 +28,10 @@ def ranks_alone(labels, scores, k, backend):
             block.ranks[first:last].tolist() for first, last in zip(block.starts, ends, strict=True)
         ]
 
-    rank_host.label_ranks(
-        Rows(labels, scores), k, with_labels=False, with_ties=False, backend=backend,
-        finish=finish, combine=found.extend,
-    )  # fmt: skip
+    ranking = rank_host.HostRanking(
+        Rows(labels, scores), k, with_labels=False, with_ties=False, backend=backend
+    )
+    ranking.finish(finish, found.extend)
     return found
 
 

@@ -1,6 +1,9 @@
 """The rules, their twins and the faster forms agree."""
 
+import re
+from importlib import import_module
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import oracle
@@ -67,7 +70,7 @@ def test_the_rule_compiles_with_numba_as_it_stands():
 
 
 def test_the_tempting_product_is_not_the_rule():
-    """What DESIGN says of floor(p * (T-1)) at T = 201 in float32, so the tests can see it."""
+    """What is said of floor(p * (T-1)) at T = 201 in float32, so the tests can see it."""
     thresholds = equal_thresholds(201).astype(np.float32)
     below = np.nextafter(thresholds[1:], np.float32(0))
     tempting = np.floor(thresholds * np.float32(200))
@@ -125,3 +128,47 @@ def test_every_backend_ranks_by_the_rule(row):
         )
     assert found.labels.tolist() == [own for _, own in RANKING]
     assert found.ranks.tolist() == list(range(len(RANKING)))
+
+
+# What was measured for one form of a kernel is taken over by its twin.
+SHARED_CONSTANTS = {
+    "ranks/label_ranks.h": {
+        "FEW_LABELS": "ranks.race.FEW_LABELS",
+        "FEW_CLASSES": "ranks.race.FEW_CLASSES",
+        "SHORT_ROW": "ranks.kernels.SHORT_ROW",
+        "SHORT_WORK": "ranks.kernels.SHORT_WORK",
+        "BATCH": "ranks.race.BATCH",
+        "FIRST_LINES": "ranks.few_labels.FIRST_LINES",
+        "MOST_PREFETCHED": "ranks.few_labels.MOST_FETCHED",
+    },
+    "ranks/avx512_bars.h": {
+        "LANES": "vectors.NUM_LANES",
+        "FIRST_CHUNK": "ranks.few_labels.FIRST_CHUNK",
+        "MOST_CHUNK": "ranks.few_labels.MOST_CHUNK",
+    },
+    "ranks/avx512_many_labels.h": {
+        "MANY_LABELS": "ranks.many_labels.MANY_LABELS",
+        "MANY_RANKS": "ranks.many_labels.MANY_RANKS",
+        "MANY_CLASSES": "ranks.many_labels.MANY_CLASSES",
+        "CLASSES_AT_ONCE": "ranks.many_labels._AT_ONCE",
+    },
+    "histogram/samples.h": {"GROUP": "histogram.encode.GROUP"},
+    "histogram/accumulate.h": {
+        "TURNS": "histogram.kernels.TURNS",
+        "MAX_PENDING": "histogram.kernels.MAX_PENDING",
+        "ROUNDS_PER_COPY": "histogram.kernels.ROUNDS_PER_COPY",
+        "SUM_CACHE": "histogram.blocks.SUM_CACHE",
+    },
+}
+
+
+@pytest.mark.parametrize("header", SHARED_CONSTANTS)
+def test_constants_of_numba_are_those_of_c(header):
+    if "numba" not in fastpr.available_backends():
+        pytest.skip("Numba does not work here")
+    text = Path(__file__).parents[2].joinpath("csrc", header).read_text()
+    for name, path in SHARED_CONSTANTS[header].items():
+        (value,) = re.findall(rf"#define FASTPR_{name} ([^/\n]*)", text)
+        module, _, constant = path.rpartition(".")
+        ours = getattr(import_module(f"fastpr.backends.numba.{module}"), constant)
+        assert ours == eval(value.replace("(int64_t)", "")), name

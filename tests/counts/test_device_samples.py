@@ -278,6 +278,13 @@ def test_a_tensor_that_is_read_on_a_stream_of_others_is_kept(torch: Torch) -> No
 # ---- what the kernels found ----
 
 
+class Device(int):
+    """What stands for a device: its number."""
+
+    def stream_after(self, handle: int, others: tuple[int, ...]) -> int:
+        return handle
+
+
 class Tally:
     """What stands for a tally: it has its answers ready."""
 
@@ -303,7 +310,7 @@ def tally(monkeypatch: pytest.MonkeyPatch) -> type[Tally]:
     """Tallies in the place of those that need kernels."""
     import fastpr.backends.cuda.histogram
 
-    device = SimpleNamespace(get=lambda ordinal: ordinal)
+    device = SimpleNamespace(get=Device)
     for room, name, module in (
         (fastpr.backends.cuda, "device", device),
         (fastpr.backends.cuda.histogram, "tally", SimpleNamespace(ScoreTally=Tally)),

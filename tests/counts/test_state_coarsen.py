@@ -81,7 +81,7 @@ def test_joining_is_what_its_definition_says(data: st.DataObject) -> None:
         for number, count in enumerate(table[label].tolist()):
             score = Fraction(number, steps)
             expected[label][int(score * coarse_steps)] += count
-    assert state.coarsen(coarse_steps + 1)._fine_table().tolist() == expected
+    assert state.coarsen(coarse_steps + 1).fine_table().tolist() == expected
 
 
 @pytest.mark.parametrize("how", ["fine", "exact"])

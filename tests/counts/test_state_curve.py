@@ -153,11 +153,11 @@ def test_a_curve_of_nothing_is_empty() -> None:
         curve = state.curve()
         assert (curve.num_positives, curve.num_negatives) == (0, 0)
         assert np.isnan(curve.average_precision())
-        assert not state._fine_table().any()
-        table = state._fine_table()
-        assert curve._replace_table(table).tp.tolist() == curve.tp.tolist()
+        assert not state.fine_table().any()
+        table = state.fine_table()
+        assert curve.with_table(table).tp.tolist() == curve.tp.tolist()
     assert State(11, resolution="exact").curve().thresholds.tolist() == [0.0, 1.0]
-    assert State(1001, resolution="exact")._fine_table().shape == (2, 2)
+    assert State(1001, resolution="exact").fine_table().shape == (2, 2)
 
 
 @pytest.mark.parametrize("zero_division", [0.0, 1.0, float("nan")])

@@ -245,8 +245,8 @@ def test_errors_of_1e_12_in_the_sums_are_inside_the_bounds():
         weights = rng.random(len(scores)) + 0.01
         cuts = oracle.exact_cuts(labels, scores, weights)
         curve = curve_of(labels, scores, 11, weights)
-        table = curve._fine.table * (1 + rng.uniform(-1e-12, 1e-12, (2, 11)))
-        for name, estimate, exact in answers(curve._replace_table(table), cuts, rng):
+        table = curve.cuts.table * (1 + rng.uniform(-1e-12, 1e-12, (2, 11)))
+        for name, estimate, exact in answers(curve.with_table(table), cuts, rng):
             assert holds(estimate, exact), name
 
 

@@ -134,7 +134,7 @@ def test_a_single_score_belongs_where_its_value_is_not_where_its_bin_starts():
     labels = codes % 3 == 0
     state = fastpr.PrecisionRecallAtEqualThresholds(257).update(labels, codes)
     curve = state.curve()
-    assert curve._fine.edges[179] < 0.7 < 179 / 255
+    assert curve.cuts.edges[179] < 0.7 < 179 / 255
     assert curve.is_exact
     for norm in ("l1", "max"):
         error = curve.expected_calibration_error(10, norm)

@@ -94,7 +94,7 @@ def test_arrays_are_read_only_and_made_once(dtype):
         assert getattr(curve, name).base is array.base
     with pytest.raises(ValueError, match="read-only"):
         curve.f()[0] = 7
-    for part in (curve._fine.table, curve._fine.edges, curve._fine.single):
+    for part in (curve.cuts.table, curve.cuts.edges, curve.cuts.single):
         with pytest.raises(ValueError, match="read-only"):
             part[0] = 7
     before = curve.tp.tolist()
@@ -168,7 +168,7 @@ def test_another_table_of_the_same_bins():
     options = {"single": [False, True, True], "reported": [0, 2], "problem": "p"}
     curve = Curve.from_bins(TABLE, EDGES, **options)
     table = TABLE[:, ::-1].copy()
-    other = curve._replace_table(table)
+    other = curve.with_table(table)
     assert other == Curve.from_bins(table, EDGES, **options)
     table[:] = 0
     assert other.num_positives == 7
@@ -263,7 +263,7 @@ def test_counts_with_scores_below_the_first_threshold():
     assert (curve.num_positives, curve.num_negatives) == (4, 3)
     assert curve.fn.tolist() == [1, 3]
     assert curve.tn.tolist() == [1, 3]
-    assert curve._fine.edges.tolist() == [-math.inf, 0.2, 0.5]
+    assert curve.cuts.edges.tolist() == [-math.inf, 0.2, 0.5]
     assert curve.precision_at_recall(1.0).threshold == -math.inf
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from waiting import FOREVER
 
-from fastpr.backends.numba.sort import scores as numba_sort_scores
+from fastpr.backends.numba.sort import blocks as numba_sort_scores
 
 # Of a pass over the samples, which is one turn of `run`: least and largest, cells, buckets.
 NUM_PASSES = 3

@@ -16,7 +16,7 @@ from ranking_rows import LABEL_WEIGHTS, NUM_CLASSES, dtype_of, pair, row_weights
 
 import fastpr
 from fastpr import AveragePrecisionAtK, RankingMetrics
-from fastpr.ranking import rank_device
+from fastpr.ranking.ranks import device as rank_device
 from fastpr.ranking.rows import device as device_rows
 
 HOST = [name for name in BACKENDS if name != "cuda"]

@@ -13,7 +13,8 @@ from ranking_rows import pair, row_weights, small_rows
 
 import fastpr
 from fastpr import AveragePrecisionAtK
-from fastpr.ranking import rank_device, work_device
+from fastpr.ranking import work_device
+from fastpr.ranking.ranks import device as rank_device
 from fastpr.ranking.rows import device as device_rows
 
 RAW_SCORES, ROWS = small_rows()

@@ -38,6 +38,9 @@ def count(a, b):
     [
         ('"""About."""', '"""Other words."""'),
         ('"""About."""', ""),
+        ("import x", "import y"),
+        ("import x", "from a.b import (\n    c,\n    d,\n)"),
+        ("    for i", "    import x\n\n    for i"),
         ("# why", "# for another reason"),
         ("(a, b)", "(\n    a,\n    b\n)"),
         ("    Longer.\n", ""),
@@ -53,7 +56,6 @@ def test_a_fingerprint_ignores_what_is_not_code(old, new):
     ("old", "new"),
     [
         ("+= 1", "+= 2"),
-        ("import x", "import y"),
         ("    return", "        return"),  # into the loop
         ("and {b", "or {b"),
         (":>{a}", ":<{a}"),
@@ -79,9 +81,10 @@ def test_a_fingerprint_is_the_same_in_every_version_of_python():
         "int f(int a) { return a + 1; }",
         "int f(int a)\n{\n    return a + 1; // why\n}",
         "/* about\n   it */ int f(int a) { return a /* one */ + 1; }",
+        '#include <a.h>\n # include "b/c.h" // why\nint f(int a) { return a + 1; }',
     ],
 )
-def test_a_fingerprint_of_c_ignores_comments_and_layout(text):
+def test_a_fingerprint_of_c_ignores_includes_comments_and_layout(text):
     assert machine.c_code(text) == "intf(inta){returna+1;}"
 
 
@@ -89,29 +92,39 @@ def test_a_fingerprint_of_c_sees_strings_that_look_like_comments():
     assert machine.c_code('f("//a", \'"\'); // b') == 'f("//a",\'"\');'
 
 
-def test_the_fingerprint_is_of_files_and_names(tmp_path):
-    (tmp_path / "csrc").mkdir()
+def test_the_fingerprint_is_of_contents_wherever_they_are(tmp_path):
+    (tmp_path / "csrc" / "ranks").mkdir(parents=True)
     path = tmp_path / "csrc" / "a.c"
     path.write_text("int a; // one\n")
+    (tmp_path / "csrc" / "c.h").write_text("int c;\n")
     first = machine.fingerprint(tmp_path)
-    path.write_text("int a;\n")
+    path.write_text('#include "c.h"\nint a;\n')
     assert machine.fingerprint(tmp_path) == first
-    path.write_text("int b;\n")
-    assert machine.fingerprint(tmp_path) != first
-    path.write_text("int a;\n")
-    path.rename(path.with_name("b.c"))
+    path.rename(tmp_path / "csrc" / "ranks" / "z.h")  # another place in the order of paths, too
+    assert machine.fingerprint(tmp_path) == first
+    (tmp_path / "csrc" / "empty.h").write_text("// nothing but words\n")
+    assert machine.fingerprint(tmp_path) == first
+    (tmp_path / "csrc" / "c.h").write_text("int b;\n")
     assert machine.fingerprint(tmp_path) != first
 
 
 def test_the_fingerprint_covers_the_kernels():
-    paths = {path.name for pattern in machine.KERNELS for path in machine.ROOT.glob(pattern)}
+    paths = {
+        path.relative_to(machine.ROOT).as_posix()
+        for pattern in machine.KERNELS
+        for path in machine.ROOT.glob(pattern)
+    }
     assert {
-        "score_histogram.h",
-        "label_ranks.h",
-        "c.py",
-        "numba_kernels.py",
-        "numba_ranks.py",
+        "csrc/rules.h",
+        "csrc/histogram/score_histogram.h",
+        "csrc/ranks/label_ranks.h",
+        "fastpr/backends/c/library.py",
+        "fastpr/backends/numba/vectors.py",
+        "fastpr/backends/numba/histogram/kernels.py",
+        "fastpr/backends/numba/ranks/kernels.py",
+        "fastpr/backends/parallel.py",
     } <= paths
+    assert not any("numba/sort" in path or "cuda" in path for path in paths)
     assert all(list(machine.ROOT.glob(pattern)) for pattern in machine.KERNELS)
 
 
@@ -217,22 +230,56 @@ def test_what_is_missed_is_said():
     ]
 
 
-def test_the_readme_names_missing_peers_and_shows_all_rows():
+def test_the_page_names_missing_peers_and_shows_all_rows():
     found = make_report()
-    text = readme.render("a-cpu", found)
+    text = readme.render("a-cpu", found, "f" * 16)
     assert "Not compared with torcheval: torcheval does not import here" in text
-    assert "![Time a sample against the number of samples](bench/results/a-cpu-samples.svg)" in text
+    plot = "![Time a sample against the number of samples](../bench/results/a-cpu-samples.svg)"
+    assert plot in text
     details = text[text.index("<details>") :]
     for row in report.find(found, "score_histogram"):
         assert f"| {row['name']} | {row['subject']} |" in details
     assert "`import fastpr`, NumPy included: 110 ms, 1.10 times `import numpy`" in text
 
 
-def stale(found, tmp_path, text=None, fingerprint="f" * 16):
+def test_a_section_of_other_kernels_says_so():
+    found = make_report()
+    assert "of other kernels" not in readme.render("a-cpu", found, "f" * 16)
+    text = readme.render("a-cpu", found, "0" * 16)
+    assert "of other kernels (commit abc1234, 2026-01-01): they have changed since" in text
+
+
+def test_the_headline_has_six_rows_of_the_machine_that_is_current():
+    old, new = make_report(), make_report()
+    old["machine"] |= {"cpu": "Another CPU", "date": "2026-02-02"}
+    old["fingerprint"] = "0" * 16
+    reports = {"another-cpu": old, "a-cpu": new}
+    text = readme.headline(reports, "f" * 16)
+    assert text.startswith("A CPU, 2 threads, commit abc1234, 2026-01-01:")
+    rows = [line for line in text.splitlines() if line.startswith("|")][2:]
+    assert len(rows) == 6
+    assert rows[0] == "| 201 thresholds | boost-histogram `call` | 3,000 | 228 | 13.2 |"
+    assert rows[-1] == "| average precision at k | TensorFlow | not there | not there | not there |"
+    assert readme.figures(reports, "f" * 16).index("## A CPU") < readme.figures(
+        reports, "f" * 16
+    ).index("## Another CPU")
+    assert "Another CPU" in readme.headline(reports, "1" * 16)  # the newest, if none is
+    assert "the kernels have changed since" in readme.headline(reports, "1" * 16)
+
+
+def fresh(reports, fingerprint="f" * 16):
+    """Return the README and the page, with the figures of reports."""
+    texts = {
+        "README": f"before {' old '.join(readme.HEADLINE_MARKS)} after",
+        "docs/performance.md": f"before {' old '.join(readme.FIGURES_MARKS)} after",
+    }
+    return readme.updated(texts, reports, fingerprint)
+
+
+def stale(found, tmp_path, texts=None, fingerprint="f" * 16):
     reports = {"a-cpu": found}
-    if text is None:
-        text = readme.updated(f"before {readme.BEGIN} old {readme.END} after", reports)
-    return readme.stale(text, reports, tmp_path, fingerprint)
+    texts = fresh(reports, fingerprint) if texts is None else texts
+    return readme.stale(texts, reports, tmp_path, fingerprint)
 
 
 @pytest.fixture
@@ -247,16 +294,27 @@ def test_nothing_is_stale_right_after_writing(drawn):
     assert stale(make_report(), drawn) == []
 
 
-def test_a_change_of_the_kernels_makes_figures_stale(drawn):
+def test_figures_are_stale_when_no_machine_was_measured_with_these_kernels(drawn):
     (problem,) = stale(make_report(), drawn, fingerprint="0" * 16)
-    assert "not those that a-cpu.json was measured with (commit abc1234)" in problem
+    assert "the kernels are not those of a-cpu.json (commit abc1234)" in problem
     assert "run python bench/run.py" in problem
 
 
-def test_a_text_that_was_edited_is_stale(drawn):
-    found = make_report()
-    text = readme.updated(f"{readme.BEGIN}{readme.END}", {"a-cpu": found})
-    (problem,) = stale(found, drawn, text=text.replace("3.00", "30.0"))
+def test_figures_of_other_kernels_may_stay_beside_those_of_these(drawn):
+    other = make_report()
+    other["fingerprint"] = "0" * 16
+    digest = plots.digest_of(other, "samples")
+    (drawn / "b-cpu-samples.svg").write_text(f"<svg>data: {digest}</svg>")
+    reports = {"a-cpu": make_report(), "b-cpu": other}
+    assert readme.stale(fresh(reports), reports, drawn, "f" * 16) == []
+
+
+@pytest.mark.parametrize("name", ["README", "docs/performance.md"])
+def test_a_text_that_was_edited_is_stale(drawn, name):
+    texts = fresh({"a-cpu": make_report()})
+    texts[name] = texts[name].replace("13.2", "132")
+    (problem,) = stale(make_report(), drawn, texts=texts)
+    assert f"the figures of {name} are not those" in problem
     assert "run python bench/readme.py" in problem
 
 
@@ -269,3 +327,17 @@ def test_a_plot_of_other_data_is_stale(drawn):
     (drawn / "a-cpu-samples.svg").unlink()
     (problem,) = stale(found, drawn)
     assert "a-cpu-samples.svg is missing" in problem
+
+
+def test_writing_makes_texts_and_plots(tmp_path):
+    pytest.importorskip("matplotlib")
+    report.save(make_report(), tmp_path / "a-cpu.json")
+    places = tmp_path / "README.md", tmp_path / "performance.md"
+    for place, marks in zip(places, (readme.HEADLINE_MARKS, readme.FIGURES_MARKS), strict=True):
+        place.write_text("".join(marks))
+    readme.write(*places, tmp_path)
+    texts, reports = readme.read_texts(*places), report.load_all(tmp_path)
+    assert readme.updated(texts, reports, machine.fingerprint()) == texts
+    assert readme.stale(texts, reports, tmp_path, machine.fingerprint()) == [
+        f"the kernels are not those of a-cpu.json (commit abc1234): {readme.MEASURE}"
+    ]

@@ -1,4 +1,4 @@
-"""bench/gpu/run.py on the host: its checks are right, and a wrong answer is said to be one.
+"""bench/gpu/run.py on the host: its checks are right, and it says so when an answer is wrong.
 
 Skipped without torch, whose tests are a step of their own in .ci/run.
 """

@@ -476,7 +476,7 @@ def test_whatever_comes_from_the_samples_waits_for_them() -> None:
         (lambda state: state.dtypes, ("float64",)),
         (lambda state: state.curve().num_positives, 2),
         (lambda state: state.coarsen(2).num_samples, 3),
-        (lambda state: state._fine_table().sum(), 3),
+        (lambda state: state.fine_table().sum(), 3),
     ):
         state = State(3).later(*BATCH)
         assert read(state) == answer

@@ -110,7 +110,7 @@ def test_states_of_all_bins_come_back_whole(options: dict, dtype: str, weights: 
     assert back.dtypes == state.dtypes == (() if dtype is None else (dtype,))
     for name in ("num_thresholds", "bins_per_threshold", "resolution"):
         assert getattr(back, name) == getattr(state, name)
-    assert back._fine_table().tobytes() == state._fine_table().tobytes()
+    assert back.fine_table().tobytes() == state.fine_table().tobytes()
 
 
 @pytest.mark.parametrize("zero_division", [0.0, 1.0, float("nan")])

@@ -1,4 +1,4 @@
-"""The definitions once more, from DESIGN's words alone: exact fractions and integers.
+"""The definitions once more, in exact fractions and integers, from docs/definitions.md alone.
 
 Nothing here uses the package, so that the two cannot share a mistake.
 """

@@ -15,6 +15,7 @@ from device_doubles import Cupy
 
 import fastpr.backends.cuda.ranks
 from fastpr.backends import choose, reference
+from fastpr.backends.protocol import RankBlock, RowBlock
 
 
 class RankRequest(NamedTuple):
@@ -38,12 +39,7 @@ class RankRequest(NamedTuple):
 
 
 class RanksRead(NamedTuple):
-    num_relevant: Any
-    starts: Any
-    ranks: Any
-    labels: Any
-    num_above: Any
-    num_equal: Any
+    block: RankBlock
     bad_row: int
 
 
@@ -111,14 +107,9 @@ class Device:
         # after so many launches the next one raises
         self.num_left = 10**9
 
-    def stream(self, handle: int) -> int:
+    def stream_after(self, handle: int, others: tuple[int, ...]) -> int:
+        self.waited += [(handle, ("event", other)) for other in others]
         return handle
-
-    def record(self, stream: int) -> tuple[str, int]:
-        return "event", stream
-
-    def let_wait(self, stream: int, event: Any) -> None:
-        self.waited.append((stream, event))
 
 
 def rank(
@@ -162,18 +153,17 @@ def _ranks(request: RankRequest) -> RanksRead:
         if bad.any():
             zeros = np.zeros(num_rows, np.int64)
             none = np.zeros(0, np.int32)
-            return RanksRead(zeros, zeros, none, none, none, none, int(bad.argmax()))
+            return RanksRead(RankBlock(zeros, zeros, none, None, None, None), int(bad.argmax()))
     ids = labels.reshape(-1)
     ids = np.where(ids.astype(object) < 2**31, ids, -1).astype(np.int64)
     ranks = np.full(len(ids), -9, np.int32)
     num_relevant = np.full(num_rows, -9, np.int64)
     classes = np.full(len(ids), -9, np.int64) if request.with_labels else None
     above, equal = (np.full(len(ids), -9, np.int32) if request.with_ties else None for _ in "ab")
-    reference.label_ranks(
-        request.kernel, scores, None, ids, starts, num_classes, request.k, num_relevant, ranks,
-        classes, above, equal,
-    )  # fmt: skip
-    return RanksRead(num_relevant, starts[:-1], ranks, classes, above, equal, -1)
+    block = RankBlock(num_relevant, starts[:-1], ranks, classes, above, equal)
+    rows = RowBlock(scores, None, ids, starts, num_classes, None)
+    reference.label_ranks(request.kernel, rows, request.k, block)
+    return RanksRead(block, -1)
 
 
 def as_float64(

@@ -11,11 +11,7 @@ from fastpr.backends.c import library
 from fastpr.backends.c.library import ffi, lib
 
 _INT64 = ffi.typeof("int64_t[]")
-
-
 _FLOAT64 = ffi.typeof("double[]")
-
-
 _LABEL_KINDS = {
     np.dtype(np.uint8): lib.FASTPR_LABEL_BOOL,
     np.dtype(np.int8): lib.FASTPR_LABEL_I8,
@@ -23,15 +19,11 @@ _LABEL_KINDS = {
     np.dtype(np.int32): lib.FASTPR_LABEL_I32,
     np.dtype(np.int64): lib.FASTPR_LABEL_I64,
 }
-
-
 _WEIGHT_KINDS = {
     np.dtype(np.uint8): lib.FASTPR_WEIGHT_BOOL,
     np.dtype(np.float32): lib.FASTPR_WEIGHT_F32,
     np.dtype(np.float64): lib.FASTPR_WEIGHT_F64,
 }
-
-
 _KERNELS = {
     kernel: (getattr(lib, f"fastpr_score_histogram_{kernel}"), ffi.typeof(f"{c_type}[]"))
     for kernel, c_type in {

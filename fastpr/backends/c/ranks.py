@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from fastpr.backends.c import library
 from fastpr.backends.c.library import ffi, lib
+from fastpr.backends.protocol import RankBlock, RowBlock
 
 _INT64 = ffi.typeof("int64_t[]")
-
-
 _SCORE_KINDS = {
     "u8": lib.FASTPR_SCORE_U8,
     "f16": lib.FASTPR_SCORE_F16,
@@ -20,47 +19,33 @@ _SCORE_KINDS = {
     "f32": lib.FASTPR_SCORE_F32,
     "f64": lib.FASTPR_SCORE_F64,
 }
-
-
 _INT32 = ffi.typeof("int32_t[]")
 
 
-def label_ranks(
-    kernel: str,
-    scores: NDArray[Any],
-    score_starts: NDArray[np.int64] | None,
-    labels: NDArray[Any],
-    label_starts: NDArray[np.int64] | None,
-    num_ids: int,
-    k: int,
-    num_relevant: NDArray[np.int64],
-    ranks: NDArray[np.int32],
-    ranked_labels: NDArray[np.int64] | None,
-    num_above: NDArray[np.int32] | None,
-    num_equal: NDArray[np.int32] | None,
-) -> None:
+def label_ranks(kernel: str, rows: RowBlock, k: int, out: RankBlock) -> None:
     """Rank the labels of a block of rows; see `fastpr.backends.protocol.Backend`."""
-    num_rows = len(num_relevant)
+    scores, labels = rows.scores, rows.labels
+    num_rows = len(out.num_relevant)
     dense = scores.ndim == 2
     status = lib.fastpr_label_ranks(
         library.variant(),
         _SCORE_KINDS[kernel],
         _address(scores),
         scores.strides[0] // scores.itemsize if dense else 0,
-        _input(_INT64, score_starts),
+        _input(_INT64, rows.score_starts),
         scores.shape[1] if dense else 0,
         num_rows,
         _address(labels),
         labels.dtype.itemsize == 8,
-        _input(_INT64, label_starts),
+        _input(_INT64, rows.label_starts),
         len(labels) // num_rows,
-        num_ids,
+        rows.num_ids,
         k,
-        _output(_INT64, num_relevant),
-        _output(_INT32, ranks),
-        _output(_INT64, ranked_labels),
-        _output(_INT32, num_above),
-        _output(_INT32, num_equal),
+        _output(_INT64, out.num_relevant),
+        _output(_INT32, out.ranks),
+        _output(_INT64, out.labels),
+        _output(_INT32, out.num_above),
+        _output(_INT32, out.num_equal),
     )
     if status:
         raise MemoryError("no memory for the labels of a row")
@@ -73,9 +58,7 @@ def label_counts(
     ids: NDArray[np.int64],
     label_scores: NDArray[Any],
     k: int,
-    num_before: NDArray[np.int64],
-    num_above: NDArray[np.int64] | None,
-    num_equal: NDArray[np.int64] | None,
+    counts: NDArray[np.int64],
 ) -> None:
     """Count what comes before labels; see `fastpr.backends.protocol.Backend`."""
     status = lib.fastpr_label_counts(
@@ -88,9 +71,7 @@ def label_counts(
         _address(label_scores),
         len(ids),
         k,
-        _output(_INT64, num_before),
-        _output(_INT64, num_above),
-        _output(_INT64, num_equal),
+        *(_output(_INT64, row) for row in (*counts, None, None)[:3]),
     )
     if status:
         raise MemoryError("no memory for the labels of a row")

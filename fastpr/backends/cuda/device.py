@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import cache
 from importlib.util import find_spec
@@ -146,6 +146,13 @@ class Device:
                 else:
                     self._streams[handle] = cuda.external_stream(handle)
         return self._streams[handle]
+
+    def stream_after(self, handle: int, others: Iterable[int]) -> Any:
+        """Return a stream of a producer, on which what comes now waits for some others."""
+        stream = self.stream(handle)
+        for other in others:
+            self.let_wait(stream, self.record(self.stream(other)))
+        return stream
 
     def record(self, stream: Any, event: Any = None) -> Any:
         """Return an event, or use one again, that comes once all on the stream is done."""
@@ -339,6 +346,16 @@ def get(ordinal: int) -> Device:
 def current() -> Device:
     """Return the device that the calling thread uses."""
     return get(0 if IS_SIMULATED else int(cuda.get_current_device().id))
+
+
+def device_function(function: Callable[..., Any]) -> Any:
+    """Return a function that kernels can call, or that the compiler puts into them."""
+    return function if IS_SIMULATED else cuda.jit(device=True)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Return a function that the compiler always puts into the kernels that call it."""
+    return function if IS_SIMULATED else cuda.jit(device=True, forceinline=True)(function)
 
 
 def jit(kernel: Callable[..., None], max_registers: int | None = None) -> Any:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 LANES = 64
+EVERY = np.uint64(2**64 - 1)  # a bit for each of them
 _BITS = ir.IntType(LANES)
 # The labels of a row, as the lanes of a vector.
 NUM_LANES = 16

@@ -7,25 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastpr.backends.protocol import bfloat16_values
+from fastpr.backends.protocol import RankBlock, RowBlock, bfloat16_values
 
 
-def label_ranks(
-    kernel: str,
-    scores: NDArray[Any],
-    score_starts: NDArray[np.int64] | None,
-    labels: NDArray[Any],
-    label_starts: NDArray[np.int64] | None,
-    num_ids: int,
-    k: int,
-    num_relevant: NDArray[np.int64],
-    ranks: NDArray[np.int32],
-    ranked_labels: NDArray[np.int64] | None,
-    num_above: NDArray[np.int32] | None,
-    num_equal: NDArray[np.int32] | None,
-) -> None:
+def label_ranks(kernel: str, rows: RowBlock, k: int, out: RankBlock) -> None:
     """Rank the labels of a block of rows; see `fastpr.backends.protocol.Backend`."""
-    num_rows = len(num_relevant)
+    scores, score_starts, labels, label_starts, num_ids, _ = rows
+    num_rows = len(out.num_relevant)
     num_labels = len(labels) // num_rows
     for row in range(num_rows):
         begin = row * num_labels if label_starts is None else int(label_starts[row])
@@ -46,15 +34,12 @@ def label_ranks(
         equal[above >= k] = 0
         above = np.minimum(above, k)
         # without numbers of ties, those that are not in the top k are all alike
-        order = np.lexsort((ids, rank) if num_above is None else (ids, above, rank))
+        order = np.lexsort((ids, rank) if out.num_above is None else (ids, above, rank))
         place = slice(begin, begin + len(ids))
-        num_relevant[row] = len(ids)
-        ranks[place] = rank[order]
-        if ranked_labels is not None:
-            ranked_labels[place] = ids[order]
-        if num_above is not None and num_equal is not None:
-            num_above[place] = above[order]
-            num_equal[place] = equal[order]
+        out.num_relevant[row] = len(ids)
+        for array, found in zip(out[2:], (rank, ids, above, equal), strict=True):
+            if array is not None:
+                array[place] = found[order]
 
 
 def label_counts(
@@ -64,9 +49,7 @@ def label_counts(
     ids: NDArray[np.int64],
     label_scores: NDArray[Any],
     k: int,
-    num_before: NDArray[np.int64],
-    num_above: NDArray[np.int64] | None,
-    num_equal: NDArray[np.int64] | None,
+    counts: NDArray[np.int64],
 ) -> None:
     """Count what comes before labels; see `fastpr.backends.protocol.Backend`."""
     numbers = _as_numbers(kernel, piece)
@@ -74,10 +57,8 @@ def label_counts(
     for i, label in enumerate(_as_numbers(kernel, label_scores)):
         above = (numbers > label) | (np.isnan(label) & ~np.isnan(numbers))
         equal = (numbers == label) | (np.isnan(label) & np.isnan(numbers))
-        num_before[i] += np.count_nonzero(above | (equal & (classes < ids[i])))
-        if num_above is not None and num_equal is not None:
-            num_above[i] += np.count_nonzero(above)
-            num_equal[i] += np.count_nonzero(equal)
+        found = above | (equal & (classes < ids[i])), above, equal
+        counts[:, i] += [np.count_nonzero(part) for part in found[: len(counts)]]
 
 
 def _as_numbers(kernel: str, scores: NDArray[Any]) -> NDArray[np.float64]:

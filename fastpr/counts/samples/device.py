@@ -7,16 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastpr.arrays.device import (
-    HOST,
-    DeviceArray,
-    check_same_device,
-    device_array,
-    differ_in_place,
-    place_of,
-)
-from fastpr.arrays.host import as_float64, check_weight_dtype, check_weight_values, weight_array
-from fastpr.counts.samples.rules import check_broadcast, check_kind, check_shapes, kernel_labels
+from fastpr.arrays.device import DeviceArray, check_same_device, device_array
+from fastpr.arrays.places import HOST, differ_in_place
+from fastpr.arrays.weights import as_float64, check_weight_dtype, check_weight_values, weight_array
+from fastpr.counts.samples.checks import check_broadcast, check_kind, check_shapes, kernel_labels
 
 
 class DeviceSamples:
@@ -28,6 +22,8 @@ class DeviceSamples:
         As the user passed them; they are on CUDA devices.
     weights
         On the same device; or a number, or an array of one element, on the host.
+    places : dict of str to str
+        Where these are, without those on the host.
 
     Attributes
     ----------
@@ -64,14 +60,17 @@ class DeviceSamples:
         To be kept alive until the samples are counted.
     """
 
+    is_on_device = True
+
     __slots__ = (
         "device", "given_labels", "given_weights", "kernel", "kind", "labels", "num_samples",
         "other_streams", "owners", "scalar_weight", "scores", "shape", "stream", "weight_kind",
         "weights",
     )  # fmt: skip
 
-    def __init__(self, labels: Any, predictions: Any, weights: Any):
-        scores, label_array = _on_cuda(predictions, "predictions"), _on_cuda(labels, "labels")
+    def __init__(self, labels: Any, predictions: Any, weights: Any, places: dict[str, str]):
+        scores = device_array(predictions, "predictions")
+        label_array = device_array(labels, "labels")
         self.kind = check_kind(scores.dtype, scores.is_bfloat16)
         self.kernel = self.kind.histogram
         self.given_labels = label_array.dtype
@@ -87,10 +86,10 @@ class DeviceSamples:
         self.scalar_weight: float | None = None
         arrays = {"labels": label_array, "predictions": scores}
         if weights is not None:
-            array = device_array(weights, "weights")
-            if array is None:
-                self.scalar_weight = self._host_weight(weights, place_of(predictions))
+            if "weights" not in places:
+                self.scalar_weight = self._host_weight(weights, places["predictions"])
             else:
+                array = device_array(weights, "weights")
                 check_weight_dtype(array.dtype, array.is_bfloat16)
                 check_broadcast(array.shape, self.shape)
                 arrays["weights"] = array
@@ -127,9 +126,3 @@ def _kernel_weights(weights: DeviceArray) -> tuple[str, np.dtype[Any]]:
         bits = np.dtype(np.int64 if dtype.itemsize == 8 else f"u{dtype.itemsize}")
         return f"f{8 * dtype.itemsize}", bits
     return f"{dtype.kind}{dtype.itemsize}", dtype
-
-
-def _on_cuda(value: Any, name: str) -> DeviceArray:
-    array = device_array(value, name)
-    assert array is not None, "read_samples has looked"
-    return array

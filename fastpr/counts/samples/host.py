@@ -1,6 +1,6 @@
 """Canonical samples: what users pass becomes what kernels read, without copying it.
 
-What is said of them stands in `fastpr.counts.samples.rules`.
+What is said of them stands in `fastpr.counts.samples.checks`.
 """
 
 from __future__ import annotations
@@ -12,28 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastpr.arrays.dtypes import ScoreKind
-from fastpr.arrays.host import (
-    ALIGNED,
-    C_CONTIGUOUS,
-    CHUNK,
-    F_CONTIGUOUS,
-    Array,
-    as_float64,
-    check_weight_values,
-    first_bad,
-    found,
-    host_array,
-    weight_array,
-)
+from fastpr.arrays.dtypes import Array, ScoreKind
+from fastpr.arrays.first import CHUNK, First, first_bad
+from fastpr.arrays.host import ALIGNED, C_CONTIGUOUS, F_CONTIGUOUS, host_array
+from fastpr.arrays.weights import as_float64, check_weight_values, first_bad_weight, weight_array
 from fastpr.backends.rules import MINUS_ZERO_HALF
-from fastpr.counts.samples.rules import (
-    bad_labels,
-    bad_scores,
+from fastpr.counts.samples.checks import (
     check_broadcast,
     check_kind,
     check_shapes,
     kernel_labels,
+    message_of,
 )
 
 # (scores, labels) or (scores, labels, weights)
@@ -92,6 +81,8 @@ class Samples:
     scalar_weight : float or None
         What the counts are to be multiplied by.
     """
+
+    is_on_device = False
 
     __slots__ = (
         "_given_labels", "_labels", "_lead", "_row", "_rows", "_scores", "_weights",
@@ -220,19 +211,19 @@ class Samples:
             With the first position of what is wrong.
         """
         num_invalid, num_bad_labels, num_bad_weights = report.tolist()
-        if not (num_invalid or num_bad_labels or num_bad_weights):
-            return 0
-        if num_bad_labels:
-            given, _ = host_array(self._given_labels, "labels")  # unsigned ones were viewed signed
-            first = first_bad(given, lambda chunk: (chunk != 0) & (chunk != 1))
-            raise ValueError(bad_labels(first))
-        if num_bad_weights and self._weights is not None:
-            check_weight_values(self._weights, self._weights_are_bfloat16)
-            raise ValueError(f"weights must be finite and not negative ({found(None)})")
-        if num_invalid and invalid == "raise":
-            first = first_bad(self._scores, self._is_invalid)
-            raise ValueError(bad_scores(num_invalid, first, self.kind))
+        if num_bad_labels or num_bad_weights or (num_invalid and invalid == "raise"):
+            raise ValueError(
+                message_of(num_invalid, num_bad_labels, num_bad_weights, self._first_bad, self.kind)
+            )
         return int(num_invalid)
+
+    def _first_bad(self, what: str) -> First:
+        if what == "labels":
+            given, _ = host_array(self._given_labels, "labels")  # unsigned ones were viewed signed
+            return first_bad(given, lambda chunk: (chunk != 0) & (chunk != 1))
+        if what == "weights" and self._weights is not None:
+            return first_bad_weight(self._weights, self._weights_are_bfloat16)
+        return first_bad(self._scores, self._is_invalid)
 
     def _is_invalid(self, scores: Array) -> Any:
         if self.kernel == "half":

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fastpr.arrays.device import is_cuda, on_device, place_of
+from fastpr.arrays.device import on_device
+from fastpr.arrays.places import is_cuda, place_of
 from fastpr.counts.samples.device import DeviceSamples
 from fastpr.counts.samples.host import Samples
 
@@ -28,9 +29,9 @@ def read_samples(
     """
     if type(labels) is np.ndarray and type(predictions) is np.ndarray and weights is None:
         return Samples(labels, predictions, weights)
-    values = {"labels": labels, "predictions": predictions}
-    if weights is not None and is_cuda(place_of(weights)):  # a number can be on the host
-        values["weights"] = weights
-    if on_device(values, backend):
-        return DeviceSamples(labels, predictions, weights)
+    places = {"labels": place_of(labels), "predictions": place_of(predictions)}
+    if weights is not None and is_cuda(place := place_of(weights)):  # a number can be on the host
+        places["weights"] = place
+    if on_device(places, backend):
+        return DeviceSamples(labels, predictions, weights, places)
     return Samples(labels, predictions, weights)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastpr.curves.curve import Curve
 from fastpr.curves.plots.kinds import KINDS, Axes, Task, drawn_on, next_style
+
+if TYPE_CHECKING:
+    from fastpr.curves.curve import Curve
 
 _MAX_INSIDE = 5  # entries of a legend; more would cover the curves
 
@@ -54,7 +56,7 @@ def draw(
     best: bool | str = True,
     **line_options: Any,
 ) -> CurveDisplay:
-    """Plot a curve, with what its bins leave open as a band. `Curve.plot` calls it.
+    """Plot a curve, with what its bins leave open as a band. `fastpr.Curve.plot` calls it.
 
     Draw several curves on one plot by passing the axes of the first; each gets a colour and a
     line style of its own, and its place in the legend.
@@ -82,7 +84,7 @@ def draw(
     iso_f1 : bool, default True
         Whether "pr" has lines of equal F1.
     best : bool or str, default True
-        Whether to mark the best cut; or the metric that is to be best there, as `Curve.best`
+        Whether to mark the best cut; or the metric that is to be best there, as `fastpr.Curve.best`
         takes it. Not in "calibration" and "counts".
     **line_options
         Properties of the line, as matplotlib's Line2D takes them; for "counts" those of the
@@ -91,7 +93,7 @@ def draw(
     Returns
     -------
     CurveDisplay
-        With figure_, ax_, line_, band_ and point_.
+        With ``figure_``, ``ax_``, ``line_``, ``band_`` and ``point_``.
 
     Raises
     ------
@@ -129,7 +131,7 @@ def draw(
         _, ax = pyplot.subplots(figsize=(6, 5), layout="constrained")
     how = KINDS[kind]
     style = next_style(ax) | cbook.normalize_kwargs(line_options, lines.Line2D)
-    has_bounds = bounds and curve._problem is None
+    has_bounds = bounds and curve.problem is None
     task = Task(curve, ax, name, has_bounds, iso_f1, best, style)
     if not drawn_on(ax):
         ax.set(**how.axes)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fastpr.curves.curve import Curve
 from fastpr.curves.estimates import Estimate
 from fastpr.curves.plots import shapes
 from fastpr.curves.ratios import ratio
+
+if TYPE_CHECKING:
+    from fastpr.curves.curve import Curve
 
 # Okabe and Ito's colours, which the colour-blind can tell apart, in an order in which
 # neighbours differ in grey too; with the line styles no two of 28 curves look the same.
@@ -92,7 +94,7 @@ class Task(NamedTuple):
         value, threshold = self.curve.best(metric)
         if not np.isfinite(threshold):
             return None
-        fine = self.curve._fine
+        fine = self.curve.cuts
         cut = int(np.searchsorted(fine.edges, threshold))
         x, y = place(*fine.floats[:2, cut].tolist(), threshold)
         (point,) = self.ax.plot(
@@ -133,7 +135,7 @@ def _iso_lines(ax: Axes) -> None:
 
 
 def _draw_precision_recall(task: Task) -> Drawn:
-    steps = shapes.steps(task.curve._fine)
+    steps = shapes.steps(task.curve.cuts)
     num_positives = steps.num_positives
     text = f"AP {_figures(task.curve.average_precision(), task.bounds)}"
     line = task.line(*shapes.precision_recall_line(steps), text, drawstyle="steps-post")
@@ -150,7 +152,7 @@ def _draw_precision_recall(task: Task) -> Drawn:
 
 
 def _draw_roc(task: Task) -> Drawn:
-    steps = shapes.steps(task.curve._fine)
+    steps = shapes.steps(task.curve.cuts)
     text = f"AUROC {_figures(task.curve.auroc(), task.bounds)}"
     line = task.line(*shapes.roc_line(steps), text)
     band = task.band(shapes.roc_band(steps))
@@ -161,14 +163,14 @@ def _draw_roc(task: Task) -> Drawn:
 
 
 def _draw_f(task: Task) -> Drawn:
-    fine = task.curve._fine
+    fine = task.curve.cuts
     finite = np.isfinite(fine.edges)
     edges, (tp, fp) = fine.edges[finite], fine.floats[:2, :-1][:, finite]
     some = (fine.table[0] > 0) | (fine.table[1] > 0)
     # between two single scores the counts are those of the next cut
     options = {"drawstyle": "steps-pre" if fine.single[some].all() else "default"}
     line = task.line(edges, shapes.f_scores(tp, fp, fine.positives), "F1", **options)
-    band = task.band(shapes.f_band(fine, task.curve._score_range[1]))
+    band = task.band(shapes.f_band(fine, task.curve.score_range[1]))
     precision, recall = ratio(tp, tp + fp, np.nan), tp / fine.positives
     is_first = not any(other.get_gid() == _PART for other in task.ax.lines)
     for what, ratios, line_style in (
@@ -239,7 +241,7 @@ def _draw_counts(task: Task) -> Drawn:
     bars_drawn = [patch for patch in ax.patches if patch.get_gid() == _CURVE]
     every = np.concatenate([patch.get_data().values for patch in bars_drawn])
     least, most = every[every > 0].min(), every.max()
-    bottom = least / 2 if task.curve._table.dtype.kind == "f" else min(least, 1) / 2
+    bottom = least / 2 if task.curve.table.dtype.kind == "f" else min(least, 1) / 2
     top = max(most * (most / bottom) ** 0.3, 100 * bottom)  # with room for the legend
     ax.set(yscale="log", ylim=(bottom, top))
     return drawn[1], None, None

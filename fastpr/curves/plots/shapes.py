@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.curves.binned import BinnedCounts
-from fastpr.curves.cuts import FineCuts
+from fastpr.curves.cuts import FineCuts, Floats
 from fastpr.curves.ratios import ratio
 
-Array = NDArray[np.float64]
-Band = tuple[Array, Array, Array]  # x, low, high
+Band = tuple[Floats, Floats, Floats]  # x, low, high
 _NUM_POINTS = 33  # of the hyperbola in a wide bin
 _WIDE = 0.01  # of recall
 
@@ -37,10 +36,10 @@ class Steps(NamedTuple):
         Of all bins.
     """
 
-    tp_above: Array
-    fp_above: Array
-    tp: Array
-    fp: Array
+    tp_above: Floats
+    fp_above: Floats
+    tp: Floats
+    fp: Floats
     loose: NDArray[np.bool_]
     num_positives: float
     num_negatives: float
@@ -64,7 +63,7 @@ def steps(fine: FineCuts) -> Steps:
     )  # fmt: skip
 
 
-def precision_recall_line(s: Steps) -> tuple[Array, Array]:
+def precision_recall_line(s: Steps) -> tuple[Floats, Floats]:
     """Return recall and precision at each cut, the lowest threshold first, and (0, 1) at last.
 
     Examples
@@ -101,7 +100,7 @@ def precision_recall_band(s: Steps) -> Band:
     return (reached / s.num_positives)[used], lowest[used], highest[used]
 
 
-def roc_line(s: Steps) -> tuple[Array, Array]:
+def roc_line(s: Steps) -> tuple[Floats, Floats]:
     """Return false and true positive rates, from (0, 0) to (1, 1)."""
     return np.append(0.0, s.fp / s.num_negatives), np.append(0.0, s.tp / s.num_positives)
 
@@ -116,7 +115,7 @@ def roc_band(s: Steps) -> Band:
     return x.ravel(), low.ravel(), high.ravel()
 
 
-def f_scores(tp: Array, fp: Array, num_positives: float) -> Array:
+def f_scores(tp: Floats, fp: Floats, num_positives: float) -> Floats:
     """Return F1 of a known number of positives; 0 where nothing is predicted."""
     return ratio(2 * tp, tp + fp + num_positives)
 
@@ -142,20 +141,20 @@ def f_band(fine: FineCuts, upper: float) -> Band:
 
 def _at_least(curve: BinnedCounts, num_bins: int) -> NDArray[np.intp]:
     """Return the first bins that start at or above the edges of equal bins of score."""
-    low, high = curve._score_range
+    low, high = curve.score_range
     inner = low + (high - low) * (np.arange(1, num_bins) / num_bins)
-    return np.searchsorted(curve._edges, inner, "left")
+    return np.searchsorted(curve.edges, inner, "left")
 
 
-def _groups(curve: BinnedCounts, starts: NDArray[np.intp]) -> tuple[NDArray[np.intp], Array]:
+def _groups(curve: BinnedCounts, starts: NDArray[np.intp]) -> tuple[NDArray[np.intp], Floats]:
     """Return the first bins of groups that have a width, ascending, and the edges of groups.
 
     What is equal to the highest possible score is in the last group, as in `numpy.histogram`.
     """
-    low, high = curve._score_range
-    starts = np.unique(np.append(0, starts[starts < len(curve._edges)]))
-    starts = starts[(curve._edges[starts] < high) | (starts == 0)]
-    return starts, np.append(np.clip(curve._edges[starts], low, high), high)
+    low, high = curve.score_range
+    starts = np.unique(np.append(0, starts[starts < len(curve.edges)]))
+    starts = starts[(curve.edges[starts] < high) | (starts == 0)]
+    return starts, np.append(np.clip(curve.edges[starts], low, high), high)
 
 
 class Reliability(NamedTuple):
@@ -173,12 +172,12 @@ class Reliability(NamedTuple):
         In all groups.
     """
 
-    low: Array
-    middle: Array
-    high: Array
-    positive: Array
-    edges: Array
-    samples: Array
+    low: Floats
+    middle: Floats
+    high: Floats
+    positive: Floats
+    edges: Floats
+    samples: Floats
 
 
 def reliability(curve: BinnedCounts, num_bins: int) -> Reliability:
@@ -196,9 +195,9 @@ def reliability(curve: BinnedCounts, num_bins: int) -> Reliability:
     ([0.1, 0.7], [0.35, 0.9], [0.2, 0.8])
     """
     starts, edges = _groups(curve, _at_least(curve, num_bins))
-    lowest = curve._lowest_scores
-    highest = np.where(curve._single, lowest, np.append(lowest[1:], curve._score_range[1]))
-    negatives, positives = curve._table.astype(np.float64)
+    lowest = curve.lowest_scores
+    highest = np.where(curve.single, lowest, np.append(lowest[1:], curve.score_range[1]))
+    negatives, positives = curve.table.astype(np.float64)
     samples = negatives + positives
     held = np.add.reduceat(samples, starts)
     some = held > 0
@@ -209,7 +208,7 @@ def reliability(curve: BinnedCounts, num_bins: int) -> Reliability:
     return Reliability(low, (low + high) / 2, high, positive, edges, held)
 
 
-def histogram(curve: BinnedCounts, max_bins: int) -> tuple[Array, Array]:
+def histogram(curve: BinnedCounts, max_bins: int) -> tuple[Floats, Floats]:
     """Return counts (2, M) between reported thresholds, and the M + 1 edges.
 
     More than `max_bins` are put together into as many equal ones as the bins allow, or almost
@@ -223,13 +222,13 @@ def histogram(curve: BinnedCounts, max_bins: int) -> tuple[Array, Array]:
     >>> counts.tolist(), edges.tolist()
     ([[4.0, 2.0], [0.0, 4.0]], [0.0, 0.5, 1.0])
     """
-    starts = np.searchsorted(curve._edges, curve.thresholds)
+    starts = np.searchsorted(curve.edges, curve.thresholds)
     if len(starts) > max_bins + 1:
-        low, high = curve._score_range
+        low, high = curve.score_range
         for num_bins in range(max_bins, max_bins // 4, -1):
             starts = _at_least(curve, num_bins)
             inner = low + (high - low) * (np.arange(1, num_bins) / num_bins)
-            if starts[-1] < len(curve._edges) and (curve._edges[starts] == inner).all():
+            if starts[-1] < len(curve.edges) and (curve.edges[starts] == inner).all():
                 break
     starts, edges = _groups(curve, starts)
-    return np.add.reduceat(curve._table.astype(np.float64), starts, axis=1), edges
+    return np.add.reduceat(curve.table.astype(np.float64), starts, axis=1), edges

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastpr.arrays.host import ALIGNED, Array, readable
+from fastpr.arrays.dtypes import Array
+from fastpr.arrays.host import ALIGNED, readable
 
 
 class RowArray:

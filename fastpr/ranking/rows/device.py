@@ -10,16 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastpr.arrays.device import (
-    HOST,
-    DeviceArray,
-    check_same_device,
-    device_array,
-    place_of,
+from fastpr.arrays.device import DeviceArray, check_same_device, device_array
+from fastpr.arrays.weights import check_weight_dtype
+from fastpr.ranking.rows.checks import (
+    check_kind,
+    check_score_shape,
+    check_weight_shape,
+    row_weights,
 )
-from fastpr.arrays.host import check_weight_dtype
 from fastpr.ranking.rows.labels import Ranked, checked_indptr, is_one_a_row, label_dtype
-from fastpr.ranking.rows.rules import check_kind, check_score_shape, check_weight_shape, row_weights
 
 # Rows and labels that are ranked at once: what is waited for at least, and stored.
 MAX_PIECE = 1 << 22
@@ -70,6 +69,8 @@ class DeviceRows:
     weights : float, or device array of float, int or bool, optional
         A scalar, or an array on the device of the scores with their leading dimensions, each
         1 or equal.
+    places : dict of str to str
+        Where these are, without those on the host.
 
     Attributes
     ----------
@@ -101,7 +102,11 @@ class DeviceRows:
         If a dtype is not one of those above.
     """
 
-    def __init__(self, labels: Any, scores: DeviceArray, weights: ArrayLike | None = None):
+    is_on_device = True
+
+    def __init__(
+        self, labels: Any, scores: DeviceArray, weights: ArrayLike | None, places: dict[str, str]
+    ):
         kind = check_kind(scores.dtype, scores.is_bfloat16)
         assert kind.ranks is not None
         self.kernel = kind.ranks
@@ -114,7 +119,11 @@ class DeviceRows:
         self._ranked = Ranked("predictions", scores.shape, self.num_classes)
         self.indptr: DeviceArray | None = None
         self._set_labels(labels)
-        self._weights = None if weights is None else self._read_weights(weights)
+        self._weights: DeviceArray | NDArray[np.float64] | None = None
+        if weights is not None and "weights" in places:
+            self._weights = self._device_weights(weights)
+        elif weights is not None:
+            self._weights = row_weights(weights, scores.shape, self.num_rows)
         self._plan()
 
     def _set_labels(self, labels: Any) -> None:
@@ -150,13 +159,10 @@ class DeviceRows:
 
     def _here(self, value: Any, name: str) -> DeviceArray:
         array = device_array(value, name)
-        assert array is not None
         check_same_device({name: array, "predictions": self.scores})
         return array
 
-    def _read_weights(self, weights: ArrayLike) -> DeviceArray | NDArray[np.float64]:
-        if place_of(weights) == HOST:
-            return row_weights(weights, self.scores.shape, self.num_rows)
+    def _device_weights(self, weights: Any) -> DeviceArray:
         array = self._here(weights, "weights")
         check_weight_dtype(array.dtype, array.is_bfloat16)
         check_weight_shape(array.shape, self.scores.shape)

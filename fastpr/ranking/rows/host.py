@@ -1,6 +1,6 @@
 """Canonical rows of scores and labels: what users pass becomes what kernels read.
 
-What is said of scores and weights stands in `fastpr.ranking.rows.rules`, of labels in
+What is said of scores and weights stands in `fastpr.ranking.rows.checks`, of labels in
 `fastpr.ranking.rows.labels`.
 """
 
@@ -11,22 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastpr.arrays.dtypes import FLOAT16, ScoreKind, score_kind
-from fastpr.arrays.host import (
-    Array,
-    host_array,
-    readable,
-)
+from fastpr.arrays.dtypes import FLOAT16, Array, ScoreKind, score_kind
+from fastpr.arrays.host import host_array, readable
 from fastpr.backends.protocol import RowBlock
-from fastpr.ranking.rows.dense import RowArray
-from fastpr.ranking.rows.labels import read_labels
-from fastpr.ranking.rows.rules import (
+from fastpr.ranking.rows.checks import (
     MAX_CLASSES,
     check_kind,
     check_num_classes,
     check_score_shape,
     row_weights,
 )
+from fastpr.ranking.rows.dense import RowArray
+from fastpr.ranking.rows.labels import read_labels
 from fastpr.ranking.rows.sparse import SparseRows, is_sparse
 
 _INT64 = np.dtype(np.int64)
@@ -86,6 +82,8 @@ class Rows:
     BackendUnavailable
         If an array is not in host memory.
     """
+
+    is_on_device = False
 
     def __init__(self, labels: Any, predictions: Any, weights: ArrayLike | None = None):
         self._dense: RowArray

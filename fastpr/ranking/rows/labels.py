@@ -1,12 +1,11 @@
 """The labels of rows: what users have them in becomes ids, and where each row begins.
 
-Every message about labels is here, in `fastpr.arrays.host` or in `fastpr.ranking.rows.sparse`.
+Messages about labels are here; about arrays of any kind, in `fastpr.arrays`.
 """
 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence, Set
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
@@ -14,7 +13,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastpr.arrays.host import Array, host_array, readable
+from fastpr.arrays.dtypes import Array
+from fastpr.arrays.host import host_array, readable
+from fastpr.backends.integers import as_integer
 from fastpr.ranking.rows.dense import RowArray
 from fastpr.ranking.rows.sparse import SparseRows, checked_starts, is_sparse
 
@@ -331,17 +332,14 @@ def _ids(values: list[Any], starts: NDArray[np.int64] | None, ranked: Ranked) ->
 def _id(value: Any, position: int, starts: NDArray[np.int64] | None, ranked: Ranked) -> int:
     if _is_row(value):
         raise _too_deep(ranked)
-    try:
-        if isinstance(value, (bool, np.bool_)):
-            raise TypeError
-        return operator.index(value)
-    except TypeError:
-        if starts is None:
-            index = np.unravel_index(position, ranked.lead)
-        else:
-            row = int(np.searchsorted(starts, position, side="right")) - 1
-            index = *np.unravel_index(row, ranked.lead), position - starts[row]
-        raise TypeError(
-            f"labels hold what is no class id (first: {value!r} at index "
-            f"{tuple(map(int, index))}); pass the ids of the relevant classes as integers"
-        ) from None
+    if (class_id := as_integer(value)) is not None:
+        return class_id
+    if starts is None:
+        index = np.unravel_index(position, ranked.lead)
+    else:
+        row = int(np.searchsorted(starts, position, side="right")) - 1
+        index = *np.unravel_index(row, ranked.lead), position - starts[row]
+    raise TypeError(
+        f"labels hold what is no class id (first: {value!r} at index "
+        f"{tuple(map(int, index))}); pass the ids of the relevant classes as integers"
+    )

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastpr.arrays.device import HOST, device_array, is_cuda, on_device, place_of
-from fastpr.arrays.host import weight_array
+from fastpr.arrays.device import device_array, on_device
+from fastpr.arrays.places import HOST, is_cuda, place_of
+from fastpr.arrays.weights import weight_array
 from fastpr.ranking.rows.device import PAIR, DeviceRows
 from fastpr.ranking.rows.host import Rows
 
@@ -38,22 +39,22 @@ def read_rows(
     """
     if all(type(value) in _AT_HOME for value in (labels, predictions, weights)):
         return Rows(labels, predictions, weights)
-    values = {"labels": labels}
-    if isinstance(labels, tuple) and len(labels) == 2 and any(map(_is_on_cuda, labels)):
-        values = dict(zip(PAIR, labels, strict=True))
-    values["predictions"] = predictions
-    if weights is not None and not (_is_on_cuda(predictions) and _is_host_scalar(weights)):
-        values["weights"] = weights
-    if not on_device(values, backend):
+    scores_place = place_of(predictions)
+    places = {"labels": place_of(labels)}
+    if isinstance(labels, tuple) and len(labels) == 2:
+        of_pair = [place_of(part) for part in labels]
+        if any(map(is_cuda, of_pair)):
+            places = dict(zip(PAIR, of_pair, strict=True))
+    places["predictions"] = scores_place
+    if weights is not None:
+        place = place_of(weights)
+        if not (is_cuda(scores_place) and place == HOST and _is_scalar(weights)):
+            places["weights"] = place
+    if not on_device(places, backend):
         return Rows(labels, predictions, weights)
     scores = device_array(predictions, "predictions")
-    assert scores is not None
-    return DeviceRows(labels, scores, weights)
+    return DeviceRows(labels, scores, weights, places)
 
 
-def _is_on_cuda(value: Any) -> bool:
-    return is_cuda(place_of(value))
-
-
-def _is_host_scalar(weights: ArrayLike) -> bool:
-    return place_of(weights) == HOST and weight_array(weights)[0].size <= 1
+def _is_scalar(weights: ArrayLike) -> bool:
+    return weight_array(weights)[0].size <= 1

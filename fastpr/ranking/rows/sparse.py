@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastpr.arrays.host import Array, readable
+from fastpr.arrays.dtypes import Array
+from fastpr.arrays.host import readable
 
 
 def is_sparse(value: Any) -> bool:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fastpr.backends.cuda.histogram.kernels import UNIT
-from fastpr.backends.cuda.histogram.layouts import Address, pieces, windows
+from fastpr.backends.cuda.histogram.layouts import pieces, windows
+from fastpr.backends.cuda.histogram.request import Address
 from fastpr.backends.cuda.histogram.weights import NARROW, WIDE, sums_of_limbs
 
 

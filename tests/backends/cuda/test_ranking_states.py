@@ -1,6 +1,6 @@
 """Rankings of device arrays from end to end, on Numba's simulator: conftest.py collects it there.
 
-What is above the kernels is tested in more detail in test_device_rankings.py.
+What is above the kernels is tested in more detail in tests/ranking/test_rank_device.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from ranking_rows import KINDS, dtype_of, padded, pair
 
 import fastpr
 from fastpr import AveragePrecisionAtK
-from fastpr.ranking import rank_device, work_device
+from fastpr.ranking import work_device
+from fastpr.ranking.ranks import device as rank_device
 from fastpr.ranking.rows import device as device_rows
 
 LABELS = padded(LABEL_LISTS)

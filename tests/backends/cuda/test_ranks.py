@@ -21,6 +21,7 @@ from fastpr.backends.cuda.ranks import kernels as cuda_rank_kernels
 from fastpr.backends.cuda.ranks import launch, values
 from fastpr.backends.cuda.ranks import launch as cuda_rank_launch
 from fastpr.backends.cuda.ranks import values as cuda_rank_values
+from fastpr.backends.protocol import RankBlock, RowBlock
 
 KINDS = {"f16": "float16", "bf16": "bfloat16", "f32": "float32", "f64": "float64", "u8": "uint8"}
 ALL = 1 << 30
@@ -89,20 +90,20 @@ def ranked(module, kernel, scores, labels, k, *, ties, named, score_starts=None,
     ranks = np.full(len(labels), -9, np.int32)
     ids = np.full(len(labels), -9, np.int64) if named else None
     above, equal = (np.full(len(labels), -9, np.int32) if ties else None for _ in range(2))
-    module.label_ranks(
-        kernel, scores, score_starts, labels, label_starts,
-        scores.shape[1] if num_ids is None else num_ids, k, num_relevant, ranks, ids, above, equal,
-    )  # fmt: skip
     width = len(labels) // num_rows
     starts = np.arange(num_rows) * width if label_starts is None else label_starts[:-1]
-    return used(num_relevant, starts, (ranks, ids, above, equal))
+    block = RankBlock(num_relevant, starts, ranks, ids, above, equal)
+    num_ids = scores.shape[1] if num_ids is None else num_ids
+    rows = RowBlock(scores, score_starts, labels, label_starts, num_ids, None)
+    module.label_ranks(kernel, rows, k, block)
+    return entries(block)
 
 
-def used(num_relevant, starts, columns):
-    """Return the entries of each row, as lists."""
+def entries(block):
+    """Return those of each row, as lists."""
     return [
-        [None if c is None else c[start : start + num].tolist() for c in columns]
-        for start, num in zip(starts.tolist(), num_relevant.tolist(), strict=True)
+        [None if c is None else c[start : start + num].tolist() for c in block[2:]]
+        for start, num in zip(block.starts.tolist(), block.num_relevant.tolist(), strict=True)
     ]
 
 
@@ -286,12 +287,6 @@ def on_device(kernel, scores, labels, k, starts=None, num_rows=None, **options):
     return launch.rank(device, device.stream(), request, (options.get("owner"),))
 
 
-def entries(read):
-    return used(
-        read.num_relevant, read.starts, (read.ranks, read.labels, read.num_above, read.num_equal)
-    )
-
-
 def layouts(scores):
     """Yield views of the same rows, strided in every way, and beginning anywhere."""
     num_rows, num_classes = scores.shape
@@ -314,7 +309,7 @@ def test_scores_are_read_in_any_layout(kernel):
         expected = ranked(reference, kernel, scores, labels, 4, ties=True, named=True)
         for view in layouts(scores):
             pending = on_device(kernel, view, labels.reshape(2, 3), 4)
-            assert entries(pending.read()) == expected, view.strides
+            assert entries(pending.read().block) == expected, view.strides
 
 
 @pytest.mark.usefixtures("_plan")
@@ -327,8 +322,8 @@ def test_rows_far_apart_backwards_and_the_same(kernel):
     for rows in (scores[::-1], np.broadcast_to(scores[:1], scores.shape), scores[:, ::-1]):
         flat = np.ascontiguousarray(rows)
         expected = ranked(reference, kernel, flat, labels.reshape(-1), 5, ties=True, named=True)
-        assert entries(on_device(kernel, rows, labels, 5).read()) == expected
-        assert entries(on_device(kernel, rows, spread, 5).read()) == expected
+        assert entries(on_device(kernel, rows, labels, 5).read().block) == expected
+        assert entries(on_device(kernel, rows, spread, 5).read().block) == expected
 
 
 INTEGERS = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
@@ -349,7 +344,7 @@ def test_labels_and_starts_are_any_integers(dtype):
         pending = on_device(
             "f32", scores, np.repeat(labels, twice)[::twice], 9, np.repeat(starts, twice)[::twice]
         )
-        assert entries(pending.read()) == expected
+        assert entries(pending.read().block) == expected
         assert pending.read().bad_row == -1
 
 
@@ -377,11 +372,11 @@ def test_what_is_read_stays_the_same_when_memory_is_used_again():
     scores = some_scores("f32", 3, 30, rng)
     first = on_device("f32", scores, rng.integers(0, 30, (3, 4)), 5)
     assert first.is_done()
-    before = entries(first.read())
+    before = entries(first.read().block)
     for _ in range(3):
         on_device("f32", scores, rng.integers(0, 30, (3, 4)), 5).read()
         on_device("f32", scores, rng.integers(0, 30, (3, 4)), 5)  # which nobody reads
-    assert entries(first.read()) == before
+    assert entries(first.read().block) == before
 
 
 class _Owner:
@@ -407,7 +402,7 @@ def test_what_a_kernel_uses_stays_until_it_is_done(busy):
     busy.clear()
     assert pending.is_done()
     assert is_there() is None
-    assert pending.read().ranks[0] == 0
+    assert pending.read().block.ranks[0] == 0
 
 
 def test_what_nobody_reads_stays_until_the_kernel_is_done(busy):
@@ -428,10 +423,10 @@ def test_what_nobody_reads_stays_until_the_kernel_is_done(busy):
 def test_no_rows_and_no_labels():
     scores = np.zeros((0, 5), np.float32)
     read = on_device("f32", scores, np.zeros((0, 3), np.int64), 2).read()
-    assert read.num_relevant.size == read.ranks.size == 0
+    assert read.block.num_relevant.size == read.block.ranks.size == 0
     assert read.bad_row == -1
     read = on_device("f32", np.zeros((2, 5), np.float32), np.zeros((2, 0), np.int64), 2).read()
-    assert read.num_relevant.tolist() == [0, 0]
+    assert read.block.num_relevant.tolist() == [0, 0]
 
 
 # ---- pieces of a row on the host ----
@@ -452,11 +447,9 @@ def test_counts_of_pieces_are_those_of_the_oracle(kernel, capacity, monkeypatch)
         for ties, k in zip((True, False), (num_classes, 1 + number), strict=True):
             totals = []
             for module in (reference, cuda_blocks):
-                found = [np.full(len(ids), 3, np.int64) for _ in range(3)]
-                module.label_counts(
-                    kernel, piece, first, ids, scores[ids], k, found[0],
-                    *(found[1:] if ties else (None, None)),
-                )  # fmt: skip
+                found = np.full((3, len(ids)), 3, np.int64)
+                own = found if ties else found[:1]
+                module.label_counts(kernel, piece, first, ids, scores[ids], k, own)
                 # those that have reached k need not be exact, nor then what is equal
                 before, above, equal = (part - 3 for part in found)
                 equal[above >= k] = 0

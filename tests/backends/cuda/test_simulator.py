@@ -1,6 +1,6 @@
 """The CUDA backend passes the conformance list in Numba's simulator, in a process of its own.
 
-The simulator has no types and no hardware: what is compiled is run by test_cuda_emulated.py.
+The simulator has no types and no hardware: what is compiled is run by test_emulated.py.
 """
 
 import os

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import oracle
@@ -14,25 +14,11 @@ from fastpr.arrays.dtypes import SCORE_KINDS
 from fastpr.backends import reference
 from fastpr.backends.cuda import device as cuda_device
 from fastpr.backends.cuda.histogram import tally as cuda_tables
-from fastpr.backends.cuda.histogram.layouts import Address
+from fastpr.backends.cuda.histogram.request import Address, CountRequest
 from fastpr.backends.cuda.histogram.tally import MAX_REFUSED, ScoreTally
 from fastpr.counts.bins import stored_thresholds
 
 KINDS = {kind.name: kind for kind in SCORE_KINDS}
-
-
-class Update(NamedTuple):
-    kernel: str
-    shape: tuple[int, ...]
-    num_samples: int
-    scores: Address
-    labels: Address
-    weights: Address | None = None
-    weight_kind: str | None = None
-    scalar_weight: float | None = None
-    stream: int = 1
-    other_streams: tuple[int, ...] = ()
-    owners: tuple[object, ...] = ()
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +57,8 @@ def update(device, kind, scores, labels, weights=None, weight_kind=None, **rest)
     placed = [put(device, array, kept) for array in (scores, labels)]
     if weights is not None:
         placed.append(put(device, weights, kept))
-    return Update(
-        KINDS[kind].histogram, scores.shape, scores.size, *placed, weight_kind=weight_kind,
+    return CountRequest(
+        device.stream(1), KINDS[kind].histogram, scores.shape, *placed, weight_kind=weight_kind,
         owners=(kept,), **rest,
     )  # fmt: skip
 
@@ -430,18 +416,18 @@ def test_updates_of_several_streams_wait_for_each_other(device, monkeypatch):
         places = [
             Address(array.ctypes.data, array.strides, array.dtype) for array in (scores, labels)
         ]
-        given = Update("f32", (3,), 3, *places)
         thresholds = stored_thresholds(3, KINDS["float32"])
         tally = ScoreTally(device, 3)
         waits = []
         for stream, others in ((5, ()), (5, ()), (6, (7, 8)), (5, ())):
             log.clear()
-            tally.add(given._replace(stream=stream, other_streams=others), thresholds, True, 0)
+            request = CountRequest(device.stream_after(stream, others), "f32", (3,), *places)
+            tally.add(request, thresholds, True, 0)
             waits.append(log[:])
         assert waits == [
             [("stream 5", "after stream None"), ("stream 5", "after stream None")],  # made there
             [],
-            [("stream 6", f"after stream {other}") for other in (5, 7, 8)],
+            [("stream 6", f"after stream {other}") for other in (7, 8, 5)],
             [("stream 5", "after stream 6")],
         ]
     finally:

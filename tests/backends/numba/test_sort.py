@@ -5,9 +5,9 @@ import pytest
 from compare import assert_same_bits
 from exact_cases import SCORES
 
+from fastpr.backends.numba.sort import blocks as numba_sort_scores
 from fastpr.backends.numba.sort import buckets as numba_sort_buckets
 from fastpr.backends.numba.sort import partition as numba_sort
-from fastpr.backends.numba.sort import scores as numba_sort_scores
 from fastpr.backends.numba.sort import walks as numba_sort_walks
 
 KINDS = {np.uint32: np.float32, np.uint64: np.float64}

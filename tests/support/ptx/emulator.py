@@ -1,7 +1,7 @@
 """The PTX that numba-cuda compiles, run on the CPU.
 
 Numba's simulator runs the Python text of a kernel, so it says nothing about types, wide loads or
-addresses in the code that a GPU gets. Here that code runs: ptx_translate.py writes it as C, gcc
+addresses in the code that a GPU gets. Here that code runs: translate.py writes it as C, gcc
 compiles it, and the threads of a block take turns between barriers, in order or in a random one.
 What is found besides wrong results: loads and stores outside the arrays, or not aligned; two
 threads that touch a byte of shared memory without a barrier between them, one of them writing;

@@ -1,4 +1,4 @@
-/* What the C text of a kernel needs around it; ptx_translate.py writes what follows.
+/* What the C text of a kernel needs around it; translate.py writes what follows.
  *
  * Threads of a block are fibers, so that one runs at a time and each barrier is a switch.
  * All state is static: a library runs one kernel at a time.
@@ -71,7 +71,7 @@ static jmp_buf scheduler;
 static uint32_t block_time, warp_times[MAX_THREADS / WARP];
 static uint64_t num_steps;
 
-static void ptx_kernel(Thread *me); /* written by ptx_translate.py */
+static void ptx_kernel(Thread *me); /* written by translate.py */
 
 /* ---- fibers ---- */
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.backends.cuda import device as cuda_device
 from fastpr.backends.cuda.device import Device
-from fastpr.backends.cuda.histogram.layouts import Address
+from fastpr.backends.cuda.histogram.request import Address, CountRequest
 from fastpr.backends.cuda.histogram.tally import ScoreTally
 
 # Samples that are copied at once, while those before them are counted.
@@ -20,42 +20,24 @@ _NUM_SLOTS = 2
 _WEIGHT_KINDS = {np.dtype(np.uint8): "bool", np.dtype(np.float32): "f32"}
 
 
-class _Chunk(NamedTuple):
-    """Samples on a device; see `fastpr.backends.cuda.histogram.report.SamplesOnDevice`."""
-
-    kernel: str
-    num_samples: int
-    shape: tuple[int, ...]
-    scores: Address
-    labels: Address
-    weights: Address | None
-    weight_kind: str | None
-    stream: int
-    scalar_weight: float | None = None
-    other_streams: tuple[int, ...] = ()
-    owners: tuple[object, ...] = ()
-
-
 class _Slot:
     """Memory for one chunk, on the host and on the device, and a stream."""
 
-    def __init__(self, device: Device, number: int) -> None:
+    def __init__(self, device: Device) -> None:
         self._device = device
-        self._number = number
-        self.stream = device.stream()
+        self._stream = device.stream()
         self._event: Any = None
         self._memory: dict[tuple[int, int], tuple[Any, Any]] = {}
 
-    def load(self, kernel: str, arrays: list[NDArray[Any]]) -> _Chunk:
+    def load(self, kernel: str, arrays: list[NDArray[Any]]) -> CountRequest:
         """Copy a chunk; what was here before must have been counted."""
         if self._event is not None:
             self._device.wait(self._event)
         scores, labels, *rest = [self._copy(i, array) for i, array in enumerate(arrays)]
         weights = rest[0] if rest else None
         kind = None if weights is None else _WEIGHT_KINDS.get(arrays[2].dtype, "f64")
-        num_samples = len(arrays[0])
-        stream = -1 - self._number  # no handle of one is negative
-        return _Chunk(kernel, num_samples, (num_samples,), scores, labels, weights, kind, stream)
+        shape = arrays[0].shape
+        return CountRequest(self._stream, kernel, shape, scores, labels, weights, kind)
 
     def _copy(self, index: int, array: NDArray[Any]) -> Address:
         key = index, array.itemsize
@@ -67,12 +49,12 @@ class _Slot:
         pinned, on_device = self._memory[key]
         staged = pinned[: array.nbytes]
         staged[:] = array.view(np.uint8)
-        self._device.copy_in(on_device, staged, self.stream)
+        self._device.copy_in(on_device, staged, self._stream)
         return Address(self._device.address(on_device), (array.itemsize,), array.dtype)
 
     def done(self) -> None:
         """Remember when the chunk will have been counted."""
-        self._event = self._device.record(self.stream, self._event)
+        self._event = self._device.record(self._stream, self._event)
 
 
 class _Uploader(threading.local):
@@ -84,7 +66,7 @@ class _Uploader(threading.local):
 
     def slots(self, device: Device) -> list[_Slot]:
         if device not in self._slots:
-            self._slots[device] = [_Slot(device, number) for number in range(_NUM_SLOTS)]
+            self._slots[device] = [_Slot(device) for _ in range(_NUM_SLOTS)]
         return self._slots[device]
 
     def tally(self, device: Device, num_thresholds: int) -> ScoreTally:
@@ -120,8 +102,7 @@ def score_histogram(
     try:
         for number, chunk in enumerate(_chunks(*arrays)):
             slot = slots[number % _NUM_SLOTS]
-            samples = slot.load(kernel, chunk)
-            tally.add(samples, thresholds, False, number, slot.stream)
+            tally.add(slot.load(kernel, chunk), thresholds, False, number)
             slot.done()
         counts, refused = tally.finish()
     except BaseException:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from fastpr.backends.cuda.histogram.encode import device_function
+from fastpr.backends.cuda.device import device_function
 from fastpr.backends.cuda.histogram.weights import make_split
 from fastpr.backends.cuda.loads import bits_of_float64, loads
 

@@ -9,9 +9,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import cuda
 
-from fastpr.backends.cuda.device import IS_SIMULATED
+from fastpr.backends.cuda.device import device_function
 from fastpr.backends.cuda.loads import fma
 from fastpr.backends.rules import MINUS_ZERO_HALF, bin_index
 
@@ -22,11 +21,6 @@ SCORE_DTYPES: dict[str, np.dtype[Any]] = {
     "u16": np.dtype(np.uint16),
     "half": np.dtype(np.uint16),
 }
-
-
-def device_function(function: Any) -> Any:
-    """Return a function that kernels can call."""
-    return function if IS_SIMULATED else cuda.jit(device=True)(function)
 
 
 bin_index_on_device = device_function(bin_index)
@@ -56,8 +50,8 @@ def make_bin(kernel: str) -> Any:
     """Return the bin of a valid score.
 
     Of a float, the bin is guessed as ``rint(score * last)``, and then decided by comparing
-    with that threshold, which is computed to the last bit: see csrc/histogram/encode.h, whose form it
-    is. Of an integer, it is the largest i with ``i * largest <= score * last``.
+    with that threshold, which is computed to the last bit: see csrc/histogram/encode.h, whose
+    form it is. Of an integer, it is the largest i with ``i * largest <= score * last``.
     """
     if kernel in ("f32", "f64"):
         real = np.float32 if kernel == "f32" else np.float64

@@ -5,7 +5,7 @@ samples at once, from rows that are contiguous and begin at multiples of 16 byte
 *strided* forms read one at a time from anywhere.
 
 Scores of 8 bits and of half precision are counted by value, and values become bins, by
-`fastpr.backends.rules.bin_index`, when a block is done; so a sample takes one addition. A table that
+`rules.bin_index`, when a block is done; so a sample takes one addition. A table that
 is larger than the shared memory of a block is cut into windows: each block counts what falls
 into its own, and as blocks of all windows go through the samples side by side, these come
 from the cache.
@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 from numba import cuda, types
 
+from fastpr.backends.cuda.device import device_function
 from fastpr.backends.cuda.histogram.commits import FIRST, LABELS, NUM_BAD, SCORES, WEIGHTS
 from fastpr.backends.cuda.histogram.encode import (
     SCORE_DTYPES,
     bin_index_on_device,
     counts_values,
-    device_function,
     make_bin,
     make_is_label,
     make_is_score,

@@ -5,39 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastpr.backends.cuda.device import Device
 from fastpr.backends.cuda.histogram.kernels import UNIT
+from fastpr.backends.cuda.histogram.request import HasAddress
 
 # Threads of a block, where two blocks are to share a multiprocessor, and where one has it alone.
 _SHARING, _ALONE = 512, 1024
-
-
-class HasAddress(Protocol):
-    """An array on a device."""
-
-    @property
-    def address(self) -> int:
-        """That of the first value."""
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        """Bytes from one value to the next, along each axis."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """What values are read as."""
-
-
-class Address(NamedTuple):
-    """The least that is an array on a device; see `HasAddress`."""
-
-    address: int
-    strides: tuple[int, ...]
-    dtype: np.dtype[Any]
 
 
 class Piece(NamedTuple):

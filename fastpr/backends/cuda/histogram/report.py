@@ -1,62 +1,13 @@
-"""Updates of a table on a device: what is counted, and what is said of it afterwards."""
+"""What is said of the updates of a table on a device, once they have been counted."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.backends.cuda.histogram.commits import FIRST, FOUND, LABELS, NUM_BAD, SCORES, WEIGHTS
-from fastpr.backends.cuda.histogram.layouts import HasAddress
-
-
-class SamplesOnDevice(Protocol):
-    """What is counted; see `fastpr.counts.samples.device.DeviceSamples`."""
-
-    @property
-    def kernel(self) -> str:
-        """The kernel that counts them."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Their shape."""
-
-    @property
-    def num_samples(self) -> int:
-        """Their number."""
-
-    @property
-    def scores(self) -> HasAddress:
-        """The scores."""
-
-    @property
-    def labels(self) -> HasAddress:
-        """The labels."""
-
-    @property
-    def weights(self) -> HasAddress | None:
-        """The weights, if samples differ in these."""
-
-    @property
-    def weight_kind(self) -> str | None:
-        """What they are; see `fastpr.backends.cuda.histogram.weights.WEIGHT_DTYPES`."""
-
-    @property
-    def scalar_weight(self) -> float | None:
-        """What counts are multiplied by."""
-
-    @property
-    def stream(self) -> int:
-        """The producer's stream."""
-
-    @property
-    def other_streams(self) -> tuple[int, ...]:
-        """Streams to wait for."""
-
-    @property
-    def owners(self) -> tuple[object, ...]:
-        """To be kept alive meanwhile."""
 
 
 class Refused(NamedTuple):

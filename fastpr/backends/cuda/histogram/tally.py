@@ -1,11 +1,12 @@
-"""What updates leave behind on a device."""
+"""The table of one device, and updates that are on their way to it."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import deque
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,20 +25,46 @@ from fastpr.backends.cuda.histogram.commits import (
 from fastpr.backends.cuda.histogram.encode import counts_values
 from fastpr.backends.cuda.histogram.kernels import unit_of
 from fastpr.backends.cuda.histogram.layouts import Piece, geometry, pieces, windows
-from fastpr.backends.cuda.histogram.report import Refused, SamplesOnDevice, TallyCounts, refused_of
+from fastpr.backends.cuda.histogram.report import Refused, TallyCounts, refused_of
+from fastpr.backends.cuda.histogram.request import CountRequest
 from fastpr.backends.cuda.histogram.weights import WIDE, Grid, grid_of, sums_of_limbs, too_large
 
 # Refused updates whose reports are kept until the state is read; others are only counted.
 MAX_REFUSED = 64
 _FEW_SAMPLES = 1 << 31  # a cell of a block has 32 bits
 _NO_THRESHOLDS = 1
-_NO_WEIGHTS = (np.int64(0),) * 3
 _EMPTY_REPORT = np.array([0, NOWHERE, 0] * 3, np.int64)
+
+
+class _Where(NamedTuple):
+    """The first arguments of kernels, which say where the samples of a launch are.
+
+    Attributes
+    ----------
+    places : tuple of int64
+        Of scores, labels and perhaps weights each the address, and the bytes from row to row
+        and from column to column.
+    grid : tuple of int64
+        The numbers of rows and columns, and which positions these are; see `Piece`.
+    """
+
+    places: tuple[np.int64, ...]
+    grid: tuple[np.int64, ...]
+
+    @classmethod
+    def of(cls, piece: Piece) -> _Where:
+        """Return where a piece is."""
+        places = tuple([np.int64(number) for place in piece.places for number in place])
+        return cls(places, tuple(map(np.int64, piece[:5])))
+
+    def with_no_weights(self) -> _Where:
+        """Return the same for a kernel that takes weights, where there are none to be read."""
+        return self._replace(places=self.places + (np.int64(0),) * 3)
 
 
 @lru_cache(maxsize=64)
 def _on_device(device: Device, dtype: np.dtype[Any], data: bytes) -> tuple[Any, Any, Any]:
-    """Return thresholds on a device, the event that they are there, and where they come from."""
+    """Return thresholds on a device, the event after which they are there, and the pinned copy."""
     host = np.frombuffer(data, dtype)
     stream = device.stream()
     pinned = device.pinned(len(host), dtype)
@@ -66,7 +93,7 @@ class ScoreTally:
         self._num_cells = 2 * num_thresholds
         self._stream = device.stream()
         self._event = device.record(self._stream)
-        self._last_stream: int | None = None
+        self._last_stream: Any = None
         # what was seen since the last reading, of all updates and of the one under way
         self._totals: dict[Grid | None, Any] = {}
         self._used: set[Grid | None] = set()
@@ -107,74 +134,54 @@ class ScoreTally:
 
     def add(
         self,
-        samples: SamplesOnDevice,
+        request: CountRequest,
         thresholds: NDArray[Any],
         raise_invalid: bool,
         ordinal: int,
-        stream: Any = None,
     ) -> None:
         """Count an update, all of it, or nothing if it holds bad data; returns at once.
 
         Parameters
         ----------
-        samples : SamplesOnDevice
-            Checked as far as can be without reading them.
+        request : CountRequest
+            Its samples.
         thresholds : ndarray, shape (T,)
-            As scores of this kind are stored; see `fastpr.curves.thresholds.stored_thresholds`.
+            As scores of this kind are stored; see `fastpr.counts.bins.stored_thresholds`.
         raise_invalid : bool
             Whether scores outside [0, 1] are bad data, or left out and counted.
         ordinal : int
             What `finish` is to call the update.
-        stream : stream, optional
-            That of `samples.stream`, if that is no handle.
         """
-        if samples.num_samples == 0:
+        if not math.prod(request.shape):
             return
-        with self._device.active():
-            self._add(samples, thresholds, raise_invalid, ordinal, stream)
-
-    def _add(
-        self,
-        samples: SamplesOnDevice,
-        thresholds: NDArray[Any],
-        raise_invalid: bool,
-        ordinal: int,
-        stream: Any,
-    ) -> None:
-        device = self._device
-        if stream is None:
-            stream = device.stream(samples.stream)
-        if samples.stream != self._last_stream:
-            device.let_wait(stream, self._event)
-        for other in samples.other_streams:
-            device.let_wait(stream, device.record(device.stream(other)))
-        try:
-            self._launch(samples, thresholds, raise_invalid, ordinal, stream)
-        except BaseException:
-            self._forget_update(stream)
-            raise
-        finally:
-            device.record(stream, self._event)
-            self._last_stream = samples.stream
-        self._hold(samples.owners, stream)
+        device, stream = self._device, request.stream
+        with device.active():
+            if stream != self._last_stream:
+                device.let_wait(stream, self._event)
+            try:
+                self._launch(request, thresholds, raise_invalid, ordinal)
+            except BaseException:
+                self._forget_update(stream)
+                raise
+            finally:
+                device.record(stream, self._event)
+                self._last_stream = stream
+            self._hold(request.owners, stream)
 
     def _launch(
-        self,
-        samples: SamplesOnDevice,
-        thresholds: NDArray[Any],
-        raise_invalid: bool,
-        ordinal: int,
-        stream: Any,
+        self, request: CountRequest, thresholds: NDArray[Any], raise_invalid: bool, ordinal: int
     ) -> None:
-        on_device = self._thresholds(samples.kernel, thresholds, stream)
+        on_device = self._thresholds(request.kernel, thresholds, request.stream)
         report, next_report = self._reports
-        add = self._count if samples.weights is None else self._weigh
+        add = self._count if request.weights is None else self._weigh
         try:
-            last = add(samples, thresholds, on_device, report, stream)
+            last = add(request, thresholds, on_device, report)
         except SharedMemoryRefused:
-            last = add(samples, thresholds, on_device, report, stream)
+            # It was the first launch that was refused, and `max_shared` is now what blocks
+            # have without asking: what is launched for that much is not refused.
+            last = add(request, thresholds, on_device, report)
         rest = (report, next_report, np.int32(raise_invalid), np.int64(ordinal))
-        self._commit(samples, last, rest, stream)
+        self._commit(request, last, rest)
         self._reports.reverse()
 
     def _forget_update(self, stream: Any) -> None:
@@ -196,7 +203,7 @@ class ScoreTally:
 
     def _thresholds(self, kernel: str, thresholds: NDArray[Any], stream: Any) -> Any:
         second = thresholds[1]
-        if kernel != "half" and not counts_values(kernel):
+        if not counts_values(kernel):
             thresholds = thresholds[:_NO_THRESHOLDS]  # computed by the kernels
         # Of float16 and bfloat16, 1 is not the same; of a grid and of all values, the second.
         key = kernel, second, thresholds[-1]
@@ -207,109 +214,98 @@ class ScoreTally:
         return self._thresholds_there[key]
 
     def _count(
-        self,
-        samples: SamplesOnDevice,
-        thresholds: NDArray[Any],
-        on_device: Any,
-        report: Any,
-        stream: Any,
-    ) -> tuple[Any, ...]:
+        self, request: CountRequest, thresholds: NDArray[Any], on_device: Any, report: Any
+    ) -> _Where:
         """Launch the counting of an update; return where the samples of the last launch are."""
-        kernel, device = samples.kernel, self._device
+        kernel, device, stream = request.kernel, self._device, request.stream
         total = self._table(self._scratch, None, stream)
         one = int(thresholds[-1]) if counts_values(kernel) else 0
         num_values = one + 1 if counts_values(kernel) else self._num_thresholds
         num_windows, num_cells, shared = windows(2 * num_values, device.max_shared)
-        arrays = [samples.scores, samples.labels]
-        where: tuple[Any, ...] = ()
-        for piece in pieces(samples.shape, arrays):
-            self._find(samples, where, report, stream)
-            where = _where(piece)
+        arrays = [request.scores, request.labels]
+        where: _Where | None = None
+        for piece in pieces(request.shape, arrays):
+            self._find(request, where, report)
+            where = _Where.of(piece)
             is_wide = piece.is_wide([array.dtype for array in arrays])
-            unit = unit_of(kernel, samples.labels.dtype) if is_wide else 1
+            unit = unit_of(kernel, request.labels.dtype) if is_wide else 1
             num_units = piece.num_rows * -(-piece.num_cols // unit)
             blocks, threads = geometry(device, shared, num_units, num_windows)
             blocks = max(blocks, num_windows * (piece.num_rows * piece.num_cols // _FEW_SAMPLES))
             device.launch(
-                cuda_forms.count_kernel(kernel, samples.labels.dtype, is_wide),
+                cuda_forms.count_kernel(kernel, request.labels.dtype, is_wide),
                 blocks, threads, stream, shared,
-                *where, *_numbers(thresholds), np.int32(one), on_device,
+                *where.places, *where.grid, *_numbers(thresholds), np.int32(one), on_device,
                 np.int32(num_values), np.int32(num_windows), np.int32(num_cells), total, report,
             )  # fmt: skip
-        return (*where[:6], *_NO_WEIGHTS, *where[6:])
+        assert where is not None  # there are samples
+        return where.with_no_weights()
 
     def _weigh(
-        self,
-        samples: SamplesOnDevice,
-        thresholds: NDArray[Any],
-        on_device: Any,
-        report: Any,
-        stream: Any,
-    ) -> tuple[Any, ...]:
+        self, request: CountRequest, thresholds: NDArray[Any], on_device: Any, report: Any
+    ) -> _Where:
         """Launch the adding of weights; return where the samples of the last launch are."""
-        kernel, device = samples.kernel, self._device
-        assert samples.weights is not None
-        assert samples.weight_kind is not None
-        grid = grid_of(samples.weight_kind)
+        kernel, device, stream = request.kernel, self._device, request.stream
+        assert request.weights is not None
+        assert request.weight_kind is not None
+        grid = grid_of(request.weight_kind)
         total = self._table(self._scratch, grid, stream)
         shared = 4 * self._num_cells * grid.num_limbs
         is_shared = shared <= device.max_shared - 64
-        arrays = [samples.scores, samples.labels, samples.weights]
-        where: tuple[Any, ...] = ()
-        for piece in pieces(samples.shape, arrays):
-            self._find(samples, where, report, stream)
-            where = _where(piece)
+        arrays = [request.scores, request.labels, request.weights]
+        where: _Where | None = None
+        for piece in pieces(request.shape, arrays):
+            self._find(request, where, report)
+            where = _Where.of(piece)
             is_wide = piece.is_wide([array.dtype for array in arrays])
             num_units = piece.num_rows * piece.num_cols
             blocks, threads = geometry(device, shared if is_shared else 0, num_units)
             device.launch(
                 cuda_forms.weigh_kernel(
-                    kernel, samples.labels.dtype, samples.weight_kind, is_wide, is_shared
+                    kernel, request.labels.dtype, request.weight_kind, is_wide, is_shared
                 ),
                 blocks, threads, stream, shared if is_shared else 0,
-                *where, *_numbers(thresholds), np.int32(_one(kernel, thresholds)),
-                on_device, np.int32(self._num_thresholds), total, report,
+                *where.places, *where.grid, *_numbers(thresholds),
+                np.int32(_one(kernel, thresholds)), on_device, np.int32(self._num_thresholds),
+                total, report,
             )  # fmt: skip
+        assert where is not None
         return where
 
-    def _find(
-        self, samples: SamplesOnDevice, where: tuple[Any, ...], report: Any, stream: Any
-    ) -> None:
+    def _find(self, request: CountRequest, where: _Where | None, report: Any) -> None:
         """Find what is at the first bad positions of a launch, unless there was none yet."""
-        if not where:
+        if where is None:
             return
-        if samples.weights is None:
-            where = (*where[:6], *_NO_WEIGHTS, *where[6:])
-        kernel = cuda_forms.find_kernel(samples.kernel, samples.labels.dtype, samples.weight_kind)
-        self._device.launch(kernel, 1, 1, stream, 0, *where, report)
+        if request.weights is None:
+            where = where.with_no_weights()
+        kernel = cuda_forms.find_kernel(request.kernel, request.labels.dtype, request.weight_kind)
+        self._device.launch(kernel, 1, 1, request.stream, 0, *where.places, *where.grid, report)
 
-    def _commit(
-        self, samples: SamplesOnDevice, where: tuple[Any, ...], rest: tuple[Any, ...], stream: Any
-    ) -> None:
-        what = samples.kernel, samples.labels.dtype
-        grid = None if samples.weights is None else grid_of(samples.weight_kind or "f64")
+    def _commit(self, request: CountRequest, where: _Where, rest: tuple[Any, ...]) -> None:
+        what, stream = (request.kernel, request.labels.dtype), request.stream
+        grid = None if request.weights is None else grid_of(request.weight_kind or "f64")
         scratch = self._scratch[grid]
         blocks, threads = geometry(self._device, 0, len(scratch))
-        if samples.weights is None and samples.scalar_weight is not None:
-            scale = np.float64(samples.scalar_weight)
+        if request.weights is None and request.scalar_weight is not None:
+            scale = np.float64(request.scalar_weight)
             totals = self._table(self._totals, WIDE, stream)
             self._used.add(WIDE)
             self._device.launch(
                 cuda_forms.commit_scaled_kernel(*what), blocks, threads, stream, 0,
-                *where, scratch, scale, *rest, totals, self._log,
+                *where.places, *where.grid, scratch, scale, *rest, totals, self._log,
             )  # fmt: skip
             return
         totals = self._table(self._totals, grid, stream)
         self._used.add(grid)
         self._device.launch(
-            cuda_forms.commit_kernel(*what, samples.weight_kind), blocks, threads, stream, 0,
-            *where, scratch, *rest, totals, self._log,
+            cuda_forms.commit_kernel(*what, request.weight_kind), blocks, threads, stream, 0,
+            *where.places, *where.grid, scratch, *rest, totals, self._log,
         )  # fmt: skip
 
     # ---- reading ----
 
     def finish(self) -> tuple[TallyCounts, list[Refused]]:
-        """Wait for all updates, return what they left behind, and begin anew.
+        """Wait for all updates, return what was counted, and begin anew.
 
         Returns
         -------
@@ -356,12 +352,6 @@ class ScoreTally:
         self._fill(self._log, stream)
         device.record(stream, self._event)
         self._last_stream = None
-
-
-def _where(piece: Piece) -> tuple[Any, ...]:
-    """Return the arguments of kernels that say where samples are."""
-    places = [np.int64(number) for place in piece.places for number in place]
-    return (*places, *(np.int64(number) for number in piece[:5]))
 
 
 def _numbers(thresholds: NDArray[Any]) -> tuple[np.float64, ...]:

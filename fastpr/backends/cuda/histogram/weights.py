@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastpr.backends.cuda.histogram.encode import device_function
+from fastpr.backends.cuda.device import device_function
 from fastpr.backends.cuda.loads import bits_of_float64
 
 # What weights are read as. Floats are read as their bits.

@@ -13,7 +13,7 @@ from fastpr.backends.cuda.device import Device
 from fastpr.backends.cuda.ranks.kernels import num_words
 from fastpr.backends.cuda.ranks.launch import RankRequest, count_sorted, rank
 from fastpr.backends.cuda.ranks.scores import score_form
-from fastpr.backends.protocol import bfloat16_values
+from fastpr.backends.protocol import RankBlock, RowBlock, bfloat16_values
 
 
 class _Copies:
@@ -57,23 +57,11 @@ class _Threads(threading.local):
 _threads = _Threads()
 
 
-def label_ranks(
-    kernel: str,
-    scores: NDArray[Any],
-    score_starts: NDArray[np.int64] | None,
-    labels: NDArray[Any],
-    label_starts: NDArray[np.int64] | None,
-    num_ids: int,
-    k: int,
-    num_relevant: NDArray[np.int64],
-    ranks: NDArray[np.int32],
-    ranked_labels: NDArray[np.int64] | None,
-    num_above: NDArray[np.int32] | None,
-    num_equal: NDArray[np.int32] | None,
-) -> None:
+def label_ranks(kernel: str, rows: RowBlock, k: int, out: RankBlock) -> None:
     """Rank the labels of a block of rows; see `fastpr.backends.protocol.Backend`."""
     copies = _threads.copies()
-    num_rows, item_size = len(num_relevant), scores.itemsize
+    scores, score_starts, labels, label_starts, num_ids, _ = rows
+    num_rows, item_size = len(out.num_relevant), scores.itemsize
     if not num_rows:
         return
     num_classes = scores.size // num_rows
@@ -95,8 +83,8 @@ def label_ranks(
         starts_dtype=np.dtype(np.int64),
         starts_stride=8,
         k=k,
-        with_labels=ranked_labels is not None,
-        with_ties=num_above is not None,
+        with_labels=out.labels is not None,
+        with_ties=out.num_above is not None,
         num_ids=num_ids,
         score_starts_address=(
             None if score_starts is None else copies.address_of("score starts", score_starts)
@@ -104,14 +92,9 @@ def label_ranks(
     )
     read = rank(copies.device, copies.stream, request).read()
     assert read.bad_row < 0
-    num_relevant[:] = read.num_relevant
-    ranks[:] = read.ranks
-    if ranked_labels is not None and read.labels is not None:
-        ranked_labels[:] = read.labels
-    if num_above is not None and read.num_above is not None:
-        num_above[:] = read.num_above
-    if num_equal is not None and read.num_equal is not None:
-        num_equal[:] = read.num_equal
+    for array, found in zip(out, read.block, strict=True):
+        if array is not None and found is not None and array is not out.starts:
+            array[:] = found
 
 
 def label_counts(
@@ -121,12 +104,10 @@ def label_counts(
     ids: NDArray[np.int64],
     label_scores: NDArray[Any],
     k: int,
-    num_before: NDArray[np.int64],
-    num_above: NDArray[np.int64] | None,
-    num_equal: NDArray[np.int64] | None,
+    counts: NDArray[np.int64],
 ) -> None:
     """Count what comes before labels; see `fastpr.backends.protocol.Backend`."""
-    num, with_ties = len(ids), num_above is not None
+    num, with_ties = len(ids), len(counts) == 3
     if not num or not len(piece):
         return
     copies = _threads.copies()
@@ -159,17 +140,17 @@ def label_counts(
     count_sorted(copies.device, copies.stream, request, copies.put("keys", keys), on_device)
     with copies.device.active():
         on_device = on_device[: len(words)]
-    counts = copies.device.copy_out(on_device, copies.stream)[:-1].reshape(-1, num)
-    before = counts[1].cumsum(dtype=np.int64)
-    num_before[order] += before
-    if num_above is not None and num_equal is not None:
+    found = copies.device.copy_out(on_device, copies.stream)[:-1].reshape(-1, num)
+    before = found[1].cumsum(dtype=np.int64)
+    counts[0, order] += before
+    if with_ties:
         is_new = np.ones(num, bool)
         is_new[1:] = (keys[1:] != keys[:-1]) & ~(np.isnan(keys[1:]) & np.isnan(keys[:-1]))
         begins = np.flatnonzero(is_new)
         ends = np.append(begins[1:], num)
         group = is_new.cumsum() - 1
-        num_above[order] += (before[ends - 1] - counts[3][begins])[group]
-        num_equal[order] += counts[2][begins][group]
+        counts[1, order] += (before[ends - 1] - found[3][begins])[group]
+        counts[2, order] += found[2][begins][group]
 
 
 def _keys(kernel: str, scores: NDArray[Any]) -> NDArray[Any]:

@@ -1,4 +1,6 @@
-"""Counting the classes of a row that come before its labels; see `cuda_rank_kernels`.
+"""Counting the classes of a row that come before its labels.
+
+See `fastpr.backends.cuda.ranks.kernels`.
 
 `sync` lets the threads of a group wait for each other, and see what they wrote; `add` adds to
 an element of an array at once.
@@ -11,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fastpr.backends.cuda.device import inlined
 from fastpr.backends.cuda.ranks.rows import (
     IN_PLAY,
     ONE,
@@ -20,7 +23,7 @@ from fastpr.backends.cuda.ranks.rows import (
     integers,
     make_searches,
 )
-from fastpr.backends.cuda.ranks.scores import WIDE, device_function, outranks, score_form
+from fastpr.backends.cuda.ranks.scores import WIDE, outranks, score_form
 
 
 @cache
@@ -29,12 +32,12 @@ def make_play(with_ties: bool, sync: Any, add: Any, in_shared: bool) -> Any:
     as_index, number = integers(in_shared)
     first_not_above = make_searches(as_index).first_not_above
 
-    @device_function
+    @inlined
     def num_to_play(k, own, own_at):
         stored = own[as_index(own_at + STORED)]
         return stored if with_ties else np.int32(min(stored, k))
 
-    @device_function
+    @inlined
     def leave(total, k, num, keys, key_at, words, at, stride):
         """Let the last label go, or the last ones of one score, while k classes are before."""
         while num > 0:
@@ -50,7 +53,7 @@ def make_play(with_ties: bool, sync: Any, add: Any, in_shared: bool) -> Any:
                 total = np.int32(total - words[as_index(at + stride + num)])
         return num
 
-    @device_function
+    @inlined
     def look(k, num, keys, key_at, words, at, stride, own, own_at, me, threads):
         sync()
         part = ZERO
@@ -79,7 +82,7 @@ def _make_add_one(with_ties: bool, add: Any, in_shared: bool) -> Any:
     searches = make_searches(as_index)
     first_not_above, first_outranked = searches.first_not_above, searches.first_outranked
 
-    @device_function
+    @inlined
     def add_one(key, class_id, keys, key_at, words, at, stride, num):
         last = np.int32(num - 1)
         last_key = keys[as_index(key_at + last)]
@@ -87,7 +90,7 @@ def _make_add_one(with_ties: bool, add: Any, in_shared: bool) -> Any:
             place = first_outranked(keys, key_at, words, at, ZERO, last, key, class_id)
             add(words, as_index(at + stride + place), ONE)
 
-    @device_function
+    @inlined
     def add_one_with_ties(key, class_id, keys, key_at, words, at, stride, num):
         last = np.int32(num - 1)
         if outranks(keys[as_index(key_at + last)], 0, key, 0):
@@ -117,12 +120,12 @@ def make_counting(
     load_shift = (span // form.item_size).bit_length() - 1
     load_some, reach = form.load_wide, form.reach
     if not is_wide:
-        load_some, reach = load, device_function(lambda score, bar: not key_of(score) < bar)
+        load_some, reach = load, inlined(lambda score, bar: not key_of(score) < bar)
     add_one = _make_add_one(with_ties, add, in_shared)
     _, look = make_play(with_ties, sync, add, in_shared)
     as_index, _ = integers(in_shared)
 
-    @device_function
+    @inlined
     def count_classes(
         row, class_stride, first, length, k, may_look, num, keys, key_at, words, at, stride, own,
         own_at, me, threads,

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numba import cuda, types
 
-from fastpr.backends.cuda.device import IS_SIMULATED, jit
+from fastpr.backends.cuda.device import IS_SIMULATED, inlined, jit
 from fastpr.backends.cuda.ranks.counting import make_counting, make_play
 from fastpr.backends.cuda.ranks.rows import (
     INSIDE,
@@ -33,7 +33,7 @@ from fastpr.backends.cuda.ranks.rows import (
     labels_of_row,
     scores_of_row,
 )
-from fastpr.backends.cuda.ranks.scores import device_function, score_form
+from fastpr.backends.cuda.ranks.scores import score_form
 from fastpr.backends.cuda.ranks.sorting import make_label_sorting, make_writing
 
 WARP = 32
@@ -53,17 +53,17 @@ def num_words(with_ties: bool) -> int:
 # What uses CUDA has to be where the kernels are: the simulator replaces it in their module.
 
 
-@device_function
+@inlined
 def _sync_block():
     cuda.syncthreads()
 
 
-@device_function
+@inlined
 def _sync_warp():
     cuda.syncwarp()
 
 
-@device_function
+@inlined
 def _add(array, index, number):
     cuda.atomic.add(array, index, number)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastpr.backends.cuda import device as cuda_device
 from fastpr.backends.cuda.device import Device
@@ -19,6 +18,7 @@ from fastpr.backends.cuda.ranks.kernels import (
 )
 from fastpr.backends.cuda.ranks.rows import NUM_OWN, storage_of
 from fastpr.backends.cuda.ranks.scores import score_form
+from fastpr.backends.protocol import RankBlock
 
 # Rows of more classes have a block each, not a warp.
 WARP_CLASSES = 4096
@@ -113,18 +113,12 @@ class RankRequest(NamedTuple):
 
 
 class RanksRead(NamedTuple):
-    """The ranks of the labels of some rows; as `fastpr.ranking.rank_host.RankBlock`.
+    """What was read: ranks, and -1 or the first row whose starts do not ascend within the labels.
 
-    `bad_row` is -1, or the first row whose starts do not ascend within the labels; it has no
-    labels then.
+    That row has no labels then.
     """
 
-    num_relevant: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    ranks: NDArray[np.int32]
-    labels: NDArray[np.int64] | None
-    num_above: NDArray[np.int32] | None
-    num_equal: NDArray[np.int32] | None
+    block: RankBlock
     bad_row: int
 
 
@@ -151,15 +145,15 @@ class PendingRanks(Pending):
             starts = host[num_rows : 2 * num_rows].astype(np.int64)
         written = host[request.num_columns * num_rows :].reshape(request.num_fields, num_entries)
         bad = np.flatnonzero(num_relevant < 0)
-        return RanksRead(
+        block = RankBlock(
             np.maximum(num_relevant, 0),
             starts,
             written[0],
             written[1].astype(np.int64) if request.with_labels else None,
             written[-2] if request.with_ties else None,
             written[-1] if request.with_ties else None,
-            int(bad[0]) if len(bad) else -1,
         )
+        return RanksRead(block, int(bad[0]) if len(bad) else -1)
 
 
 # ---- launches ----

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from fastpr.backends.cuda.device import inlined
 from fastpr.backends.cuda.loads import loads
-from fastpr.backends.cuda.ranks.scores import device_function, outranks
+from fastpr.backends.cuda.ranks.scores import outranks
 
 # How integers are stored: their size, and whether they have no sign. Of 64 bits, they may have
 # none: what looks negative then is as far out of range.
@@ -44,7 +45,7 @@ def integers(in_shared: bool) -> tuple[Any, Any]:
     return (np.uint32, np.int32) if in_shared else (np.uint64, np.int64)
 
 
-@device_function
+@inlined
 def read_integer(address, storage):
     """Return an integer of any type as one of 64 bits."""
     if storage == 8:
@@ -62,7 +63,7 @@ def read_integer(address, storage):
     return np.int64(_uint8(address))
 
 
-@device_function
+@inlined
 def labels_of_row(row, num_labels, starts, starts_stride, starts_storage):
     """Return where the labels of a row begin, and their number; -1 if that makes no sense."""
     if starts_storage == 0:
@@ -74,7 +75,7 @@ def labels_of_row(row, num_labels, starts, starts_stride, starts_storage):
     return begin, np.int32(end - begin)
 
 
-@device_function
+@inlined
 def scores_of_row(row, scores, row_stride, class_stride, score_starts, num_classes):
     """Return where the scores of a row begin, and their number."""
     if score_starts == 0:
@@ -91,7 +92,7 @@ def make_searches(as_index: Any) -> Any:
     Places are relative to where the labels of a row begin in `keys` and in `words`.
     """
 
-    @device_function
+    @inlined
     def first_not_above(keys, key_at, low, high, key):
         """Return the first label whose score is not above another one."""
         while low < high:
@@ -102,7 +103,7 @@ def make_searches(as_index: Any) -> Any:
                 high = middle
         return low
 
-    @device_function
+    @inlined
     def first_below(keys, key_at, low, high, key):
         """Return the first label whose score is below another one."""
         while low < high:
@@ -113,7 +114,7 @@ def make_searches(as_index: Any) -> Any:
                 low = np.int32(middle + 1)
         return low
 
-    @device_function
+    @inlined
     def first_outranked(keys, key_at, words, at, low, high, key, own):
         """Return the first label that a class outranks."""
         while low < high:

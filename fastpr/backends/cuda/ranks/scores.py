@@ -10,21 +10,16 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import cuda, types
+from numba import types
 
 from fastpr.backends import rules
-from fastpr.backends.cuda.device import IS_SIMULATED
+from fastpr.backends.cuda.device import IS_SIMULATED, inlined
 from fastpr.backends.cuda.loads import loads
 
 WIDE = 16  # bytes that are read at once, and aligned
 
 
-def device_function(function: Any) -> Any:
-    """Compile a function into the kernels that call it."""
-    return function if IS_SIMULATED else cuda.jit(device=True, forceinline=True)(function)
-
-
-outranks = device_function(rules.outranks)
+outranks = inlined(rules.outranks)
 
 
 def _reinterpreting(bits: int, is_half: bool) -> Any:
@@ -61,22 +56,22 @@ else:
     _float_of_half = _reinterpreting(16, True)
 
 
-@device_function
+@inlined
 def _half_key(bits: Any) -> Any:
     return _float_of_half(np.uint32(bits))
 
 
-@device_function
+@inlined
 def _bfloat16_key(bits: Any) -> Any:
     return _float_of_bits(np.uint32(np.uint32(bits) << np.uint32(16)))
 
 
-@device_function
+@inlined
 def _float_key(score: Any) -> Any:
     return score
 
 
-@device_function
+@inlined
 def _byte_key(score: Any) -> Any:
     return np.int32(score)
 
@@ -85,46 +80,46 @@ def _byte_key(score: Any) -> Any:
 # below anything, and nothing is below a bar that is NaN.
 
 
-@device_function
+@inlined
 def _floats_reach(words: Any, bar: Any) -> Any:
     a, b, c, d = words
     return (not a < bar) | (not b < bar) | (not c < bar) | (not d < bar)
 
 
-@device_function
+@inlined
 def _doubles_reach(words: Any, bar: Any) -> Any:
     a, b = words
     return (not a < bar) | (not b < bar)
 
 
-@device_function
+@inlined
 def _two_halves_reach(word: Any, bar: Any) -> Any:
     high = _float_of_half(np.uint32(word >> np.uint32(16)))
     return (not _float_of_half(word) < bar) | (not high < bar)
 
 
-@device_function
+@inlined
 def _halves_reach(words: Any, bar: Any) -> Any:
     a, b, c, d = words
     some = _two_halves_reach(a, bar) | _two_halves_reach(b, bar)
     return some | _two_halves_reach(c, bar) | _two_halves_reach(d, bar)
 
 
-@device_function
+@inlined
 def _two_bfloat16_reach(word: Any, bar: Any) -> Any:
     low = _float_of_bits(np.uint32(word << np.uint32(16)))
     high = _float_of_bits(np.uint32(word & np.uint32(0xFFFF0000)))
     return (not low < bar) | (not high < bar)
 
 
-@device_function
+@inlined
 def _bfloat16_reach(words: Any, bar: Any) -> Any:
     a, b, c, d = words
     some = _two_bfloat16_reach(a, bar) | _two_bfloat16_reach(b, bar)
     return some | _two_bfloat16_reach(c, bar) | _two_bfloat16_reach(d, bar)
 
 
-@device_function
+@inlined
 def _four_bytes_reach(word: Any, step: Any) -> Any:
     """Return a word whose bits 8 and 24 say whether a byte and what is added exceed 255."""
     even = np.uint32(np.uint32(word & np.uint32(0x00FF00FF)) + step)
@@ -132,7 +127,7 @@ def _four_bytes_reach(word: Any, step: Any) -> Any:
     return np.uint32(even | odd)
 
 
-@device_function
+@inlined
 def _bytes_reach(words: Any, bar: Any) -> Any:
     a, b, c, d = words
     step = np.uint32(np.uint32(256 - bar) * np.uint32(0x00010001))

@@ -1,4 +1,4 @@
-"""Sorting the labels of a row, and writing their ranks; see `cuda_rank_kernels`.
+"""Sorting the labels of a row, and writing their ranks; see `fastpr.backends.cuda.ranks.kernels`.
 
 `sync` lets the threads of a group wait for each other, and see what they wrote; `add` adds to
 an element of an array at once.
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastpr.backends.cuda.device import inlined
 from fastpr.backends.cuda.ranks.rows import (
     INSIDE,
     NO_LABEL,
@@ -24,7 +25,7 @@ from fastpr.backends.cuda.ranks.rows import (
     make_searches,
     read_integer,
 )
-from fastpr.backends.cuda.ranks.scores import device_function, outranks, score_form
+from fastpr.backends.cuda.ranks.scores import outranks, score_form
 
 
 @cache
@@ -32,7 +33,7 @@ def make_sorting(sync: Any, in_shared: bool) -> Any:
     """Return (sort, sort_few, sort_ids), which begin and end with threads in step."""
     as_index, number = integers(in_shared)
 
-    @device_function
+    @inlined
     def sort(keys, key_at, words, at, num, me, threads):
         """Sort labels in ranking order.
 
@@ -63,7 +64,7 @@ def make_sorting(sync: Any, in_shared: bool) -> Any:
                 reach, is_mirrored = number(reach >> 1), False
             span = number(2 * span)
 
-    @device_function
+    @inlined
     def sort_ids(words, at, num, me, threads):
         """Sort labels by id; the same network."""
         span = number(1)
@@ -88,7 +89,7 @@ def make_sorting(sync: Any, in_shared: bool) -> Any:
                 reach, is_mirrored = number(reach >> 1), False
             span = number(2 * span)
 
-    @device_function
+    @inlined
     def sort_few(keys, key_at, words, at, num, me, threads):
         """Sort no more labels than threads in ranking order: each finds the place of one."""
         mine = number(min(me, num - 1))
@@ -117,7 +118,7 @@ def make_label_sorting(kernel: str, with_ties: bool, sync: Any, in_shared: bool)
     sort, sort_few, _ = make_sorting(sync, in_shared)
     as_index, number = integers(in_shared)
 
-    @device_function
+    @inlined
     def sort_labels(
         row, length, class_stride, num_ids, labels, labels_stride, storage, num, keys, key_at,
         words, at, stride, own, own_at, me, threads,
@@ -190,7 +191,7 @@ def make_writing(with_ties: bool, sync: Any, add: Any, in_shared: bool) -> Any:
     searches = make_searches(as_index)
     first_not_above, first_below = searches.first_not_above, searches.first_below
 
-    @device_function
+    @inlined
     def add_up(num, words, counts, own, parts, me, threads):
         """Replace counts by the sums up to each."""
         each = number(1)
@@ -215,7 +216,7 @@ def make_writing(with_ties: bool, sync: Any, add: Any, in_shared: bool) -> Any:
             i = number(i + 1)
         sync()
 
-    @device_function
+    @inlined
     def write_row(
         out, at_ranks, num_entries, with_labels, k, valid, num, keys, key_at, words, at, stride,
         own, own_at, me, threads,

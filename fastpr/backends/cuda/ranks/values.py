@@ -10,10 +10,10 @@ import numpy as np
 from numba import cuda, types
 from numpy.typing import NDArray
 
-from fastpr.backends.cuda.device import Device, jit
+from fastpr.backends.cuda.device import Device, inlined, jit
 from fastpr.backends.cuda.loads import loads
 from fastpr.backends.cuda.pool import Pending, memory_of
-from fastpr.backends.cuda.ranks.scores import device_function, score_form
+from fastpr.backends.cuda.ranks.scores import score_form
 
 _MAX_DIMENSIONS = 4
 _THREADS = 256
@@ -36,11 +36,11 @@ def _make_read(kind: str) -> Any:
     if kind in ("f16", "bf16"):
         form = score_form(kind)
         load_score, key_of = form.load, form.key_of
-        return device_function(lambda address: np.float64(key_of(load_score(address))))
+        return inlined(lambda address: np.float64(key_of(load_score(address))))
     load = loads("u1" if kind == "bool" else kind)
     if kind == "bool":  # any byte but 0 is true
-        return device_function(lambda address: np.float64(load(address) != 0))
-    return device_function(lambda address: np.float64(load(address)))
+        return inlined(lambda address: np.float64(load(address) != 0))
+    return inlined(lambda address: np.float64(load(address)))
 
 
 @cache

@@ -10,25 +10,18 @@ is for those alone: it gives the invalid scores the value after the last.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
+from fastpr.backends.numba.options import INLINED_BY_LLVM, KERNEL_OPTIONS
 from fastpr.backends.numba.vectors import LANES, any_bits_above, multiply_add
 from fastpr.backends.rules import MINUS_ZERO_HALF
 
 GROUP = LANES
 MAX_WEIGHT = np.finfo(np.float64).max
 
-# Division by zero and NaN as IEEE has them; no fastmath, which removes tests for NaN. No
-# reference counting, which would count each use of each row: nothing here makes an array.
-kernel_options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
-# Handing over rows would take longer than the work on them.
-inlined: dict[str, Any] = {**kernel_options, "forceinline": True}
 
-
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def encode_f32(scores, labels, num_values, codes):
     last = np.float32(num_values - 1)
     inverse_high = np.float32(np.float32(1) / last)
@@ -44,7 +37,7 @@ def encode_f32(scores, labels, num_values, codes):
     return any_bits_above(scores, 0x3F800000)
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def encode_f64(scores, labels, num_values, codes):
     last = np.float64(num_values - 1)
     inverse_high = 1.0 / last
@@ -60,7 +53,7 @@ def encode_f64(scores, labels, num_values, codes):
     return any_bits_above(scores, 0x3FF0000000000000)
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def encode_u16(scores, labels, num_values, codes):
     last = np.uint32(num_values - 1)
     if last == 65536:
@@ -78,14 +71,14 @@ def encode_u16(scores, labels, num_values, codes):
     return False
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def encode_u8(scores, labels, num_values, codes):
     for j in range(GROUP):
         codes[j] = 2 * scores[j] + np.uint16(labels[j] != 0)
     return False
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def encode_half(scores, labels, num_values, codes):
     limit = np.uint16(num_values)
     for j in range(GROUP):
@@ -97,7 +90,7 @@ def encode_half(scores, labels, num_values, codes):
 # ---- the slow look ----
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def mark_f32(scores, num_values, codes):
     num_invalid = 0
     for j in range(GROUP):
@@ -108,7 +101,7 @@ def mark_f32(scores, num_values, codes):
     return num_invalid
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def mark_f64(scores, num_values, codes):
     num_invalid = 0
     for j in range(GROUP):
@@ -119,7 +112,7 @@ def mark_f64(scores, num_values, codes):
     return num_invalid
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def mark_coded(scores, num_values, codes):
     num_invalid = 0
     for j in range(GROUP):
@@ -139,18 +132,18 @@ ENCODE = {
 # ---- labels and weights ----
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def check_labels(labels):
     """Return whether a label is neither 0 nor 1."""
     return any_bits_above(labels, 1)
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def check_bool_labels(labels):
     return False
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def any_bad_weight(weights):
     """Return whether a weight is negative or not finite: the slow look."""
     num_good = 0
@@ -160,7 +153,7 @@ def any_bad_weight(weights):
     return num_good != GROUP
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def read_f32_weights(weights, out):
     """Copy weights as float64; return whether one is negative or not finite."""
     for j in range(GROUP):
@@ -168,14 +161,14 @@ def read_f32_weights(weights, out):
     return any_bits_above(weights, 0x7F7FFFFF) and any_bad_weight(weights)  # -0.0 is good
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def read_f64_weights(weights, out):
     for j in range(GROUP):
         out[j] = weights[j]
     return any_bits_above(weights, 0x7FEFFFFFFFFFFFFF) and any_bad_weight(weights)
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def read_bool_weights(weights, out):
     for j in range(GROUP):
         out[j] = np.float64(weights[j] != 0)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from fastpr.backends.numba.histogram.encode import inlined, kernel_options
+from fastpr.backends.numba.options import INLINED_BY_LLVM, KERNEL_OPTIONS
 from fastpr.backends.numba.vectors import (
+    EVERY,
     compress,
     lowest_bit_or_0,
     num_bits,
@@ -30,10 +31,9 @@ FEW_LEFT = 24  # of a row in other bins: with more, it would not have paid
 MANY_LEFT = 48  # the same, where what is left costs less
 
 ONE = np.uint64(1)
-EVERY = np.uint64(2**64 - 1)
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def codes_of_bin(code, edges):
     """Return the first code of the bin of a code, and how far above it the last is."""
     value = np.int64(code >> 1)
@@ -49,7 +49,7 @@ def codes_of_bin(code, edges):
     return 2 * edges[low], 2 * (edges[low + 1] - edges[low]) - 1
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def find_hot(codes, edges, hot, nums):
     """Find the bins that have most of a row; return how much the first two have, and all four.
 
@@ -74,18 +74,18 @@ def find_hot(codes, edges, hot, nums):
     return nums[0] + nums[1], nums[0] + nums[1] + nums[2] + nums[3]
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def in_bin(codes, left, hot, place):
     return left & which_pass(codes, 0, hot[0, place], hot[1, place])
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def add_bin(inside, positive, first, negatives, positives):
     negatives[first] += np.uint32(num_bits(inside & ~positive))
     positives[np.uint64(first) + ONE] += np.uint32(num_bits(inside & positive))
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def put_aside_each(codes, left, aside, num_aside):
     """Put aside those codes that have a bit, at most FEW_LEFT; return how many are there."""
     num_left = num_bits(left)
@@ -101,7 +101,7 @@ def put_aside_each(codes, left, aside, num_aside):
     return num_aside + num_left
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def put_aside_together(codes, left, aside, num_aside):
     return compress(codes, left, aside, num_aside) if left else num_aside
 
@@ -112,7 +112,7 @@ def make_add_filtered(together: bool) -> Any:
     put_aside = put_aside_together if together else put_aside_each
     most_left = MANY_LEFT if together else FEW_LEFT
 
-    @njit(**inlined)
+    @njit(**INLINED_BY_LLVM)
     def add_filtered(codes, hot, has_four, aside, num_aside, t0, t1, t2, t3, t4, t5, t6, t7):
         """Count what is in hot bins and put the other codes aside; return how many are there.
 

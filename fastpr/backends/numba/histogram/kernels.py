@@ -1,6 +1,6 @@
 """The Numba kernels: the method of the C ones, compiled on first use for the types that come.
 
-Samples come as rows of 64. While the codes of one row are found (``numba_encode.py``), those
+Samples come as rows of 64. While the codes of one row are found (``encode.py``), those
 of the row before it are added to tables; a core does both at once, and would wait for the
 codes if they were needed at once.
 
@@ -8,7 +8,7 @@ Codes are added to as many copies of the table as the cache has room for, since 
 cell that was written just before would wait for that write. An addition is a store, and a core
 does about one a cycle; so codes that can be counted otherwise are. A row of one code is one
 addition. Most scores of real data are in few bins: where some have most of a row, they are
-counted apart (``numba_hot_bins.py``), and only the other codes go on to the tables, by way of a
+counted apart (``hot_bins.py``), and only the other codes go on to the tables, by way of a
 queue: they are read when the write, of whole registers, has long been done.
 """
 
@@ -28,19 +28,17 @@ from fastpr.backends.numba.histogram.encode import (
     READ_WEIGHTS,
     check_bool_labels,
     check_labels,
-    inlined,
-    kernel_options,
 )
 from fastpr.backends.numba.histogram.hot_bins import (
     ENOUGH,
     ENOUGH_IN_TWO,
-    EVERY,
     FEW_LEFT,
     WINDOW,
     find_hot,
     make_add_filtered,
 )
-from fastpr.backends.numba.vectors import can_compress, fetch, four_codes, which_pass
+from fastpr.backends.numba.options import INLINED_BY_LLVM, KERNEL_OPTIONS
+from fastpr.backends.numba.vectors import EVERY, can_compress, fetch, four_codes, which_pass
 
 TURNS = 8
 AHEAD = 64  # rows that are asked for before they are read
@@ -56,7 +54,7 @@ NUM_ROWS = 2 + QUEUE + 2  # of codes: two in turn, the queue, and what one row m
 # ---- phase 2: codes are added to tables ----
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def eight_codes(codes, j):
     """Return eight codes of 16 bits, read four at a time: loads would be as scarce as stores."""
     first, second = four_codes(codes, j), four_codes(codes, j + 4)
@@ -69,7 +67,7 @@ def eight_codes(codes, j):
     )  # fmt: skip
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def eight_wide_codes(codes, j):
     return (
         codes[j], codes[j + 1], codes[j + 2], codes[j + 3], codes[j + 4], codes[j + 5],
@@ -80,7 +78,7 @@ def eight_wide_codes(codes, j):
 EIGHT_CODES = {np.uint16: eight_codes, np.uint32: eight_wide_codes}
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def add_sums_exactly(codes, weights, num_codes, sums, rounded):
     """Add weights, and what is rounded off to a second number (Knuth, TwoSum)."""
     for j in range(num_codes):
@@ -94,7 +92,7 @@ def add_sums_exactly(codes, weights, num_codes, sums, rounded):
 # ---- folding: values to bins ----
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def fold_counts(tables, edges, table):
     """Add the counts of values to those of bins; without edges, a value is a bin."""
     for copy in range(1, tables.shape[0]):
@@ -108,7 +106,7 @@ def fold_counts(tables, edges, table):
     tables[:] = 0
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def merge_copies(tables, sums, rounded):
     """Add the copies to the sums, and what is rounded off to a second number."""
     for copy in range(1, tables.shape[0]):
@@ -123,7 +121,7 @@ def merge_copies(tables, sums, rounded):
     tables[:] = 0.0
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def fold_sums(totals, edges, table):
     for i in range(table.shape[1]):
         first, end = (edges[i], edges[i + 1]) if len(edges) else (i, i + 1)
@@ -143,7 +141,7 @@ def fold_sums(totals, edges, table):
 # ---- the kernels ----
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def turns(tables):
     last = tables.shape[0] - 1  # the number of copies is a power of two
     return (
@@ -171,7 +169,7 @@ def make_count(kernel: str, bool_labels: bool, code_type: Any) -> Any:
     together = can_compress(cpu_target.target_context)
     add_filtered = make_add_filtered(together)
 
-    @njit(**inlined)
+    @njit(**INLINED_BY_LLVM)
     def add_each(codes, t0, t1, t2, t3, t4, t5, t6, t7):
         one = np.uint32(1)
         for j in range(0, GROUP, TURNS):
@@ -185,7 +183,7 @@ def make_count(kernel: str, bool_labels: bool, code_type: Any) -> Any:
             t6[c6] += one
             t7[c7] += one
 
-    @njit(**kernel_options)
+    @njit(**KERNEL_OPTIONS)
     def count(
         scores, labels, num_samples, num_values, edges, codes, hot, nums, tables, table, report,
     ):  # fmt: skip
@@ -260,7 +258,7 @@ def make_weigh(kernel: str, bool_labels: bool, weight_dtype: Any, code_type: Any
     read_row = READ_WEIGHTS[weight_dtype]
     eight = EIGHT_CODES[code_type]
 
-    @njit(**inlined)
+    @njit(**INLINED_BY_LLVM)
     def add_sums(codes, weights, t0, t1, t2, t3, t4, t5, t6, t7):
         for j in range(0, GROUP, TURNS):
             c0, c1, c2, c3, c4, c5, c6, c7 = eight(codes, j)
@@ -273,7 +271,7 @@ def make_weigh(kernel: str, bool_labels: bool, weight_dtype: Any, code_type: Any
             t6[c6] += weights[j + 6]
             t7[c7] += weights[j + 7]
 
-    @njit(**kernel_options)
+    @njit(**KERNEL_OPTIONS)
     def weigh(
         scores, labels, weights, num_samples, num_values, edges, codes, row_weights, tables, totals,
         table, report,

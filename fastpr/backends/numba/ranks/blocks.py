@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.backends.numba.compile import read_only
-from fastpr.backends.numba.ranks.kernels import BATCH, NUM_FIELDS, make_ranking
+from fastpr.backends.numba.ranks.arguments import NUM_FIELDS, Options, Scratch
+from fastpr.backends.numba.ranks.kernels import make_ranking
 from fastpr.backends.numba.ranks.many_labels import (
     MANY_CLASSES,
     MANY_RANKS,
@@ -16,7 +17,9 @@ from fastpr.backends.numba.ranks.many_labels import (
     most_listed,
     num_words,
 )
+from fastpr.backends.numba.ranks.race import BATCH
 from fastpr.backends.numba.vectors import NUM_LANES
+from fastpr.backends.protocol import RankBlock, RowBlock
 
 Array = NDArray[Any]
 
@@ -28,28 +31,16 @@ _SCORE_KINDS = {
     "f32": (np.uint32, np.int32, 0x7F800000),
     "f64": (np.uint64, np.int64, 0x7FF0000000000000),
 }
-
-
 _POSITIONS = np.arange(BATCH, dtype=np.int32)
-
-
-_NO_STARTS = np.empty(0, np.int64)
-
-
+_NO_STARTS = read_only(np.empty(0, np.int64))
 _NO_LABELS = np.empty(0, np.int64)
-
-
 _NO_COUNTS = np.empty(0, np.int32)
-
-
 _NO_MARKS = np.empty(0, np.uint64)
 
 
-def _scratch(
-    bits_type: Any, key_type: Any, most_labels: int, room: int = 3 * BATCH
-) -> tuple[Array, ...]:
-    """Return (label_keys, fields, bits, ids, keys, counts) for rows of so many labels."""
-    return (
+def _scratch(bits_type: Any, key_type: Any, most_labels: int, room: int = 3 * BATCH) -> Scratch:
+    """Return room for rows of so many labels."""
+    return Scratch(
         np.empty(most_labels + 1, key_type),
         np.empty((NUM_FIELDS, most_labels + 1), np.int32),
         np.empty(room, bits_type),
@@ -59,24 +50,12 @@ def _scratch(
     )
 
 
-def label_ranks(
-    kernel: str,
-    scores: Array,
-    score_starts: NDArray[np.int64] | None,
-    labels: Array,
-    label_starts: NDArray[np.int64] | None,
-    num_ids: int,
-    k: int,
-    num_relevant: NDArray[np.int64],
-    ranks: NDArray[np.int32],
-    ranked_labels: NDArray[np.int64] | None,
-    num_above: NDArray[np.int32] | None,
-    num_equal: NDArray[np.int32] | None,
-) -> None:
+def label_ranks(kernel: str, rows: RowBlock, k: int, out: RankBlock) -> None:
     """Rank the labels of a block of rows; see `fastpr.backends.protocol.Backend`."""
     bits_type, key_type, infinity = _SCORE_KINDS[kernel]
     rank_rows, _ = make_ranking(bits_type, key_type)
-    num_rows = len(num_relevant)
+    scores, score_starts, labels, label_starts, num_ids, _ = rows
+    num_rows = len(out.num_relevant)
     num_labels = len(labels) // num_rows
     most_labels = num_labels if label_starts is None else int(np.diff(label_starts).max())
     first_row, row_stride, num_classes = 0, 0, 0
@@ -85,7 +64,7 @@ def label_ranks(
         first_row = max(0, -row_stride * (num_rows - 1))
         scores = _flat(scores[::-1] if row_stride < 0 else scores)
     is_listed = (
-        kernel == "f32" and score_starts is None and ranked_labels is None and num_above is None
+        kernel == "f32" and score_starts is None and out.labels is None and out.num_above is None
         and most_labels > NUM_LANES and k <= MANY_RANKS and num_classes <= MANY_CLASSES
     )  # fmt: skip
     label_keys, fields, bits, ids, keys, counts = _scratch(
@@ -93,13 +72,13 @@ def label_ranks(
     )
     rank_rows(
         read_only(scores.view(bits_type)), first_row, row_stride,
-        read_only((_NO_STARTS if score_starts is None else score_starts)[:]), num_classes,
+        _NO_STARTS if score_starts is None else read_only(score_starts[:]), num_classes,
         read_only(labels.astype(np.int64, copy=False)[:]),
-        read_only((_NO_STARTS if label_starts is None else label_starts)[:]), num_labels,
-        num_ids, k, bits_type(infinity), num_above is not None, num_relevant, ranks,
-        _NO_LABELS if ranked_labels is None else ranked_labels,
-        _NO_COUNTS if num_above is None else num_above,
-        _NO_COUNTS if num_equal is None else num_equal,
+        _NO_STARTS if label_starts is None else read_only(label_starts[:]), num_labels,
+        num_ids, k, bits_type(infinity), out.num_above is not None, out.num_relevant, out.ranks,
+        _NO_LABELS if out.labels is None else out.labels,
+        _NO_COUNTS if out.num_above is None else out.num_above,
+        _NO_COUNTS if out.num_equal is None else out.num_equal,
         np.empty(most_labels, np.int64), label_keys, fields, bits, ids, keys, _POSITIONS, counts,
         np.empty(most_labels, np.int64),
         np.zeros(num_words(num_classes, k), np.uint64) if is_listed else _NO_MARKS, most_listed(k),
@@ -113,22 +92,18 @@ def label_counts(
     ids: NDArray[np.int64],
     label_scores: Array,
     k: int,
-    num_before: NDArray[np.int64],
-    num_above: NDArray[np.int64] | None,
-    num_equal: NDArray[np.int64] | None,
+    counts: NDArray[np.int64],
 ) -> None:
     """Count what comes before labels; see `fastpr.backends.protocol.Backend`."""
     bits_type, key_type, infinity = _SCORE_KINDS[kernel]
     _, count_piece = make_ranking(bits_type, key_type)
-    label_keys, fields, bits, batch_ids, keys, counts = _scratch(bits_type, key_type, len(ids))
+    scratch = _scratch(bits_type, key_type, len(ids))
+    options = Options(k, bits_type(infinity), len(counts) == 3)
     count_piece(
-        read_only(piece.view(bits_type)), ids - first, label_scores.view(bits_type), k,
-        bits_type(infinity), num_above is not None, label_keys, fields, bits, batch_ids, keys,
-        counts,
+        read_only(piece.view(bits_type)), ids - first, label_scores.view(bits_type), options,
+        scratch,
     )  # fmt: skip
-    for own, counted in zip((num_before, num_above, num_equal), counts, strict=True):
-        if own is not None:
-            own += counted[: len(ids)]
+    counts += scratch.counts[: len(counts), : len(ids)]
 
 
 def _flat(rows: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Rows with at most 16 labels, of which only ranks are wanted: ``csrc/ranks/avx512_few_labels.h``."""
+"""Rows with at most 16 labels, of which only ranks are wanted: ``avx512_few_labels.h``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from fastpr.backends.numba.ranks.labels import INLINED
+from fastpr.backends.numba.options import INLINED_BY_NUMBA
 from fastpr.backends.numba.vectors import (
     LANES,
     NUM_LANES,
@@ -18,15 +18,16 @@ from fastpr.backends.numba.vectors import (
     which_pass,
 )
 
+# Classes that are read at once: few at first, since the labels of a poor model are out soon.
 FIRST_CHUNK = 64
 MOST_CHUNK = 2048
-FIRST_LINES = 8
-MOST_FETCHED = 128
+FIRST_LINES = 8  # of a row, asked for while the one before is ranked
+MOST_FETCHED = 128  # labels whose scores are asked for then
 _LINE = 64  # bytes
 _NO_RANK = np.int32(np.iinfo(np.int32).max)
 
 
-@njit(**INLINED)
+@njit(**INLINED_BY_NUMBA)
 def fetch_row(scores, start, num_classes, labels, begin, end):
     """Ask for the start of a row and for the scores of its labels."""
     step = _LINE // scores.itemsize
@@ -51,7 +52,7 @@ def make_rank_few(key_of: Any, range_of: Any, key_type: Any) -> Any:
     lowest, highest = key_type(np.iinfo(key_type).min), key_type(np.iinfo(key_type).max)
     one, none = np.uint64(1), np.uint64(0)
 
-    @njit(**INLINED)
+    @njit(**INLINED_BY_NUMBA)
     def read_labels(scores, row_start, num_scores, labels, begin, end, infinity, keys, ids, before):
         """Write the distinct labels, a lane each; return their number, or -1 if one is NaN."""
         num = 0
@@ -77,7 +78,7 @@ def make_rank_few(key_of: Any, range_of: Any, key_type: Any) -> Any:
             before[i] = _NO_RANK
         return num
 
-    @njit(**INLINED)
+    @njit(**INLINED_BY_NUMBA)
     def count_chunk(
         scores, row_start, num_scores, start, stop, first, width, infinity, keys, ids, before
     ):
@@ -92,7 +93,7 @@ def make_rank_few(key_of: Any, range_of: Any, key_type: Any) -> Any:
                 key = key_of(scores[row_start + j], infinity)
                 count_class(before, keys, ids, key, np.int32(j))
 
-    @njit(**INLINED)
+    @njit(**INLINED_BY_NUMBA)
     def rank_few(
         scores, row_start, num_scores, labels, begin, end, k, infinity, keys, ids, before, ranks
     ):

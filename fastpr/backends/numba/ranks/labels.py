@@ -7,31 +7,78 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-# No reference counting: Numba would count, atomically, each use of each array for each row,
-# which took twice the time of short rows. Nothing here makes or keeps an array.
-KERNEL_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
-# On the way of short rows, handing over a dozen arrays takes longer than the work.
-INLINED = {**KERNEL_OPTIONS, "inline": "always"}
+from fastpr.backends.numba.options import INLINED_BY_NUMBA, KERNEL_OPTIONS
+from fastpr.backends.numba.ranks.arguments import ID, INDEX
 
 
-@njit(**KERNEL_OPTIONS)
-def sort_integers(values, start, num):
-    """Sort some integers from a start on (Shell's method: it compiles in no time)."""
-    gap = 1
-    while 9 * gap < num:
-        gap = 3 * gap + 1
-    while gap > 0:
-        for i in range(start + gap, start + num):
-            value = values[i]
-            j = i
-            while j >= start + gap and values[j - gap] > value:
-                values[j] = values[j - gap]
-                j -= gap
-            values[j] = value
-        gap //= 3
+def _make_sort(take: Any, put: Any, is_after: Any) -> Any:
+    """Return a compiled sort (Shell's method: it compiles in no time).
+
+    Parameters
+    ----------
+    take, put : function
+        Compiled: what is at an index, and putting it there.
+    is_after : function
+        Compiled: whether what is at an index has to come after something else.
+    """
+
+    @njit(**KERNEL_OPTIONS)
+    def sort(values, start, num):
+        gap = 1
+        while 9 * gap < num:
+            gap = 3 * gap + 1
+        while gap > 0:
+            for i in range(start + gap, start + num):
+                value = take(values, i)
+                j = i
+                while j >= start + gap and is_after(values, j - gap, value):
+                    put(values, j, take(values, j - gap))
+                    j -= gap
+                put(values, j, value)
+            gap //= 3
+
+    return sort
 
 
-@njit(**INLINED)
+@njit(**INLINED_BY_NUMBA)
+def _integer(values, i):
+    return values[i]
+
+
+@njit(**INLINED_BY_NUMBA)
+def _put_integer(values, i, value):
+    values[i] = value
+
+
+@njit(**INLINED_BY_NUMBA)
+def _is_greater(values, i, value):
+    return values[i] > value
+
+
+@njit(**INLINED_BY_NUMBA)
+def _label(labels, i):
+    keys, fields = labels
+    return keys[i], fields[ID, i], fields[INDEX, i]
+
+
+@njit(**INLINED_BY_NUMBA)
+def _put_label(labels, i, label):
+    keys, fields = labels
+    keys[i], fields[ID, i], fields[INDEX, i] = label
+
+
+@njit(**INLINED_BY_NUMBA)
+def _is_worse(labels, i, label):
+    keys, fields = labels
+    return keys[i] < label[0] or (keys[i] == label[0] and fields[ID, i] > label[1])
+
+
+sort_integers = _make_sort(_integer, _put_integer, _is_greater)
+# Of keys and fields: by score descending, then id.
+sort_labels = _make_sort(_label, _put_label, _is_worse)
+
+
+@njit(**INLINED_BY_NUMBA)
 def distinct_labels(labels, begin, end, num_ids, ids):
     """Write the ids in range, ascending and each once; return their number."""
     num = 0
@@ -47,7 +94,7 @@ def distinct_labels(labels, begin, end, num_ids, ids):
     return num_distinct
 
 
-@njit(**INLINED)
+@njit(**INLINED_BY_NUMBA)
 def write_ranks(counts, num, k, order, begin, ranks):
     """Write the ranks of a row, ascending, and in `order` which label is where."""
     num_in = 0

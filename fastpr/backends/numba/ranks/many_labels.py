@@ -1,4 +1,4 @@
-"""Rows with some hundred labels, of which only ranks are wanted: ``csrc/ranks/avx512_many_labels.h``."""
+"""Rows with some hundred labels, of which only ranks are wanted: ``avx512_many_labels.h``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from fastpr.backends.numba.ranks.labels import INLINED, KERNEL_OPTIONS
+from fastpr.backends.numba.options import INLINED_BY_NUMBA, KERNEL_OPTIONS
+from fastpr.backends.numba.ranks.few_labels import FIRST_CHUNK, MOST_CHUNK
 from fastpr.backends.numba.vectors import (
+    EVERY,
     LANES,
     fetch_line,
     lowest_bit,
@@ -19,14 +21,11 @@ from fastpr.backends.numba.vectors import (
     write_keys,
 )
 
-FIRST_CHUNK = 64
-MOST_CHUNK = 2048
 MANY_LABELS = 256
 SHORT_ROW = 1024
 MANY_RANKS = 4096  # the highest k
 MANY_CLASSES = 1 << 17  # in longer rows the labels matter little
 _AT_ONCE = 4  # classes that are taken from a word without a branch
-_EVERY = np.uint64(2**64 - 1)
 
 
 def most_listed(k: int) -> int:
@@ -44,7 +43,7 @@ def num_words(num_classes: int, k: int) -> int:
     return num_classes // LANES + 1 + k // LANES + 1 + MOST_CHUNK // LANES
 
 
-@njit(**INLINED)
+@njit(**INLINED_BY_NUMBA)
 def list_pays(num_labels, num_classes, k):
     """Return whether a list is faster: a long one, of a poor model, is not for few labels."""
     return num_labels <= MANY_LABELS and (
@@ -90,7 +89,7 @@ def make_rank_many(key_of: Any, range_of: Any, key_type: Any) -> Any:
             if label < np.uint64(num_scores):
                 marks[label >> six] = none
 
-    @njit(**INLINED)
+    @njit(**INLINED_BY_NUMBA)
     def make_keys(bits, num_keys, num, infinity, keys):
         """Write the keys of the last ones; behind them come the lowest keys."""
         if infinity == 0:
@@ -102,12 +101,12 @@ def make_rank_many(key_of: Any, range_of: Any, key_type: Any) -> Any:
         for j in range(LANES):
             keys[num + j] = lowest
 
-    @njit(**INLINED)
+    @njit(**INLINED_BY_NUMBA)
     def num_at_least(keys, num, key):
         found = np.int64(0)
         below = key_from(key - 1)
         for j in range(0, num, LANES):
-            found += np.int64(num_above(keys, j, _EVERY, below))
+            found += np.int64(num_above(keys, j, EVERY, below))
         return found
 
     @njit(**KERNEL_OPTIONS)
@@ -161,7 +160,7 @@ def make_rank_many(key_of: Any, range_of: Any, key_type: Any) -> Any:
                 # the last 64 of a row have some that were before
                 block = min(position, num_scores - LANES)
                 passes = which_pass(scores, row_start + block, first, width)
-                marks[first_word + num_words] = passes & (_EVERY << np.uint64(position - block))
+                marks[first_word + num_words] = passes & (EVERY << np.uint64(position - block))
                 num_words += one
             for word in range(num_words):
                 passes = marks[first_word + word]
@@ -195,7 +194,7 @@ def make_rank_many(key_of: Any, range_of: Any, key_type: Any) -> Any:
         make_keys(bits, num_keys, num, infinity, keys)
         return num
 
-    @njit(**INLINED)
+    @njit(**INLINED_BY_NUMBA)
     def rank_on_list(keys, num, place):
         """Return how many come before one: with the same key, those in front of it."""
         key = keys[place]
@@ -205,9 +204,9 @@ def make_rank_many(key_of: Any, range_of: Any, key_type: Any) -> Any:
         rank = np.int64(num_above(keys, own, in_front, below))
         rank += np.int64(num_above(keys, own, ~in_front, key))
         for j in range(0, own, LANES):
-            rank += np.int64(num_above(keys, j, _EVERY, below))
+            rank += np.int64(num_above(keys, j, EVERY, below))
         for j in range(own + LANES, num, LANES):
-            rank += np.int64(num_above(keys, j, _EVERY, key))
+            rank += np.int64(num_above(keys, j, EVERY, key))
         return rank
 
     @njit(**KERNEL_OPTIONS)

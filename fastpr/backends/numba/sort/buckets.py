@@ -23,7 +23,7 @@ import numpy as np
 from numba import njit
 
 from fastpr.backends.numba.compile import kept
-from fastpr.backends.numba.histogram.encode import inlined, kernel_options
+from fastpr.backends.numba.options import INLINED_BY_LLVM, KERNEL_OPTIONS
 
 MOST_AT_ONCE = 1 << 16
 DENSE_BITS = 16
@@ -36,7 +36,7 @@ FEW = 24
 STACK_SIZE = 8 * 256 + 3 * (MOST_AT_ONCE // FEW) + 1
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def num_bits_of(number):
     """Return the number of the highest bit of an integer, from 1; 0 for 0."""
     bits = np.int64(0)
@@ -51,7 +51,7 @@ def num_bits_of(number):
 def make_sort(weighted: bool) -> Any:
     """Return the compiled sort of buckets, of records with weights or without."""
 
-    @njit(**kernel_options)
+    @njit(**KERNEL_OPTIONS)
     def insert_each(records, weights, start, stop):
         one = np.uint64(1)
         for i in range(start + 1, stop):
@@ -71,7 +71,7 @@ def make_sort(weighted: bool) -> Any:
             if weighted:
                 weights[np.uint64(j)] = weight
 
-    @njit(**kernel_options)
+    @njit(**KERNEL_OPTIONS)
     def count_dense(records, least, num_cells, table):
         """Sort records of few different values by counting each."""
         one = table.dtype.type(1)
@@ -91,7 +91,7 @@ def make_sort(weighted: bool) -> Any:
                 records[np.uint64(place + j)] = record
             place += num
 
-    @njit(**kernel_options)
+    @njit(**KERNEL_OPTIONS)
     def sort_leading(records, weights, spare, spare_weights, least, skipped, digit_bits, counts):
         """Sort by two digits, all bits but the last `skipped`."""
         one = np.uint64(1)
@@ -128,7 +128,7 @@ def make_sort(weighted: bool) -> Any:
             if weighted:
                 weights[place] = spare_weights[i]
 
-    @njit(**kernel_options)
+    @njit(**KERNEL_OPTIONS)
     def split(records, weights, spare, spare_weights, least, shift, ends):
         """Sort by the leading bits; `ends` becomes where each of their values ends."""
         one = np.uint64(1)
@@ -153,7 +153,7 @@ def make_sort(weighted: bool) -> Any:
             if weighted:
                 weights[i] = spare_weights[i]
 
-    @njit(**kernel_options)
+    @njit(**KERNEL_OPTIONS)
     def push_digits(ends, start, stack, size):
         """Put what has the same leading bits on the stack; return its size."""
         begin = np.int64(0)
@@ -165,7 +165,7 @@ def make_sort(weighted: bool) -> Any:
             begin = ends[digit]
         return size
 
-    @njit(**kernel_options)
+    @njit(**KERNEL_OPTIONS)
     def push_runs(records, weights, start, stop, base, shift, stack, size):
         """Sort what has the same leading bits, or put it on the stack; return its size."""
         part = records[start:stop]
@@ -184,7 +184,7 @@ def make_sort(weighted: bool) -> Any:
                 before = here
         return size
 
-    @njit(**kernel_options)
+    @njit(**KERNEL_OPTIONS)
     def sort_bucket(records, weights, spare, spare_weights, table, counts, ends, stack):
         one = np.uint64(1)
         stack[0, 0] = 0
@@ -227,7 +227,7 @@ def make_sort(weighted: bool) -> Any:
                 shift = np.uint64(skipped + 1)
                 size = push_runs(records, weights, start, stop, low << one, shift, stack, size)
 
-    @njit(**kernel_options)
+    @njit(**KERNEL_OPTIONS)
     def sort_buckets(
         records, weights, starts, first, last, room, room_weights, large, large_weights, table,
         counts, ends, stack, num_positives, num_groups,

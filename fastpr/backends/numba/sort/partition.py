@@ -23,7 +23,7 @@ from numba import njit
 
 import fastpr.backends.numba.histogram.blocks  # noqa: F401 - its import makes a fork wait for compilers
 from fastpr.backends.numba.compile import kept
-from fastpr.backends.numba.histogram.encode import inlined, kernel_options
+from fastpr.backends.numba.options import INLINED_BY_LLVM, KERNEL_OPTIONS
 
 
 def largest_key(bits_type: Any) -> int:
@@ -45,7 +45,7 @@ def make_key(bits_type: Any) -> Any:
     half = bits_type(largest_key(bits_type) // 2)
     one = bits_type(1)
 
-    @njit(**inlined)
+    @njit(**INLINED_BY_LLVM)
     def key_of(bits):
         # -0.0 is the first of the negative ones, and gets the key of 0.0
         return bits_type(bits - one) if bits > half else bits_type(half - bits)
@@ -59,7 +59,7 @@ def make_find_range(bits_type: Any) -> Any:
     key_of = make_key(bits_type)
     last = bits_type(largest_key(bits_type))
 
-    @njit(**kernel_options)
+    @njit(**KERNEL_OPTIONS)
     def find_range(bits, ends):
         least, largest = last, bits_type(0)
         for i in range(len(bits)):
@@ -77,7 +77,7 @@ def make_count_cells(bits_type: Any, weighted: bool) -> Any:
     """Return the compiled pass that counts the samples of each cell."""
     key_of = make_key(bits_type)
 
-    @njit(**kernel_options)
+    @njit(**KERNEL_OPTIONS)
     def count_cells(bits, weights, origin, span, shift, counts):
         one = np.uint32(1)
         for i in range(len(bits)):
@@ -89,7 +89,7 @@ def make_count_cells(bits_type: Any, weighted: bool) -> Any:
     return kept(f"sort-cells-{bits_type.__name__}{'-weighted' * weighted}", count_cells)
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def plan_buckets(counts, most, widest, bucket_of_cell, first_cells, starts):
     """Make buckets of neighbouring cells; return how many.
 
@@ -118,7 +118,7 @@ def plan_buckets(counts, most, widest, bucket_of_cell, first_cells, starts):
     return num_buckets
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def plan_places(counts, bucket_of_cell, starts, places):
     """Find where each slice begins to write in each bucket."""
     num_slices, num_cells = counts.shape
@@ -149,7 +149,7 @@ def make_scatter(bits_type: Any, weighted: bool) -> Any:
     """
     key_of = make_key(bits_type)
 
-    @njit(**kernel_options)
+    @njit(**KERNEL_OPTIONS)
     def scatter(
         bits, labels, weights, origin, span, shift, bucket_of_cell, bases, places, records,
         record_weights,

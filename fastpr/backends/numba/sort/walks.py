@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from fastpr.backends.numba.compile import kept
-from fastpr.backends.numba.histogram.encode import inlined, kernel_options
+from fastpr.backends.numba.options import INLINED_BY_LLVM, KERNEL_OPTIONS
 from fastpr.backends.numba.sort.partition import largest_key
 
 STEP = 64
@@ -30,7 +30,7 @@ AREA_UNIT = 1 << AREA_BITS
 _TERMS = 4096  # that are added up before they are added to others: fewer roundings
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def num_odd(records):
     """Return the number of records of positives."""
     odd = np.int64(0)
@@ -39,7 +39,7 @@ def num_odd(records):
     return odd
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def add_weights(records, weights, tp, fp):
     """Add weights to those of positives and of negatives, one after the other."""
     for i in range(len(records)):
@@ -49,7 +49,7 @@ def add_weights(records, weights, tp, fp):
     return tp, fp
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def count_area(gain, width, area, large_area):
     """Add the product of two counts to an area of two parts."""
     if (gain | width) >= LARGE_COUNT:
@@ -62,7 +62,7 @@ def count_area(gain, width, area, large_area):
     return area, large_area
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def walk_precision(records, starts, first, last, tp, fp, precisions):
     """Add up precision at the score of each positive, for each bucket by itself.
 
@@ -119,7 +119,7 @@ def make_walk_area(is_large: bool) -> Any:
     is in units of AREA_UNIT.
     """
 
-    @njit(**kernel_options)
+    @njit(**KERNEL_OPTIONS)
     def walk_area(records, starts, first, last, areas, large_areas):
         one = np.uint64(1)
         for bucket in range(first, last):
@@ -155,7 +155,7 @@ def make_walk_area(is_large: bool) -> Any:
     return kept(f"sort-area{'-large' * is_large}", walk_area)
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def walk_weights(records, weights, starts, precisions, areas, totals):
     """Add up precision and area as above, in weights; `totals` becomes those of both labels.
 
@@ -205,7 +205,7 @@ def make_write_groups(bits_type: Any, weighted: bool) -> Any:
     half = np.uint64(largest_key(bits_type) // 2)
     float_type = np.dtype(f"f{np.dtype(bits_type).itemsize}").type
 
-    @njit(**kernel_options)
+    @njit(**KERNEL_OPTIONS)
     def write_groups(
         records, weights, starts, first, last, tp, fp, places, origins, step, tps, fps, thresholds
     ):
@@ -249,7 +249,7 @@ def make_write_groups(bits_type: Any, weighted: bool) -> Any:
     return kept(f"sort-groups-{bits_type.__name__}{'-weighted' * weighted}", write_groups)
 
 
-@njit(**inlined)
+@njit(**INLINED_BY_LLVM)
 def is_kept(tps, fps, i, corners_only):
     """Return whether the second of three points of a curve is drawn.
 
@@ -266,7 +266,7 @@ def is_kept(tps, fps, i, corners_only):
     return (tp != next_tp) | (next_tp != last_tp)
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def count_kept(tps, fps, corners_only):
     """Return how many points are kept of all but the first and the last."""
     num = np.int64(0)
@@ -279,7 +279,7 @@ def count_kept(tps, fps, corners_only):
     return num
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def write_kept(
     tps, fps, thresholds, corners_only, place, stop, kept_tps, kept_fps, kept_thresholds
 ):
@@ -296,7 +296,7 @@ def write_kept(
         place += np.int64(is_kept(tps, fps, i, corners_only))
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def to_precision_and_recall(tps, fps, num_positives):
     """Make recall of true positives and precision of false ones, where they are."""
     for i in range(len(tps)):
@@ -305,7 +305,7 @@ def to_precision_and_recall(tps, fps, num_positives):
         tps[i] = tps[i] / num_positives if num_positives != 0.0 else 1.0
 
 
-@njit(**kernel_options)
+@njit(**KERNEL_OPTIONS)
 def to_rates(tps, fps, num_positives, num_negatives):
     """Make rates of counts, where they are; NaN where there is nothing to count."""
     for i in range(len(tps)):

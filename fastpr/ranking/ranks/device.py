@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from operator import mul
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.arrays.device import DeviceArray
 from fastpr.backends.protocol import RankBlock
-from fastpr.ranking.rank_host import Part
 from fastpr.ranking.rows.device import DeviceRows, RowPiece
 
 if TYPE_CHECKING:
     from fastpr.backends.cuda.ranks.launch import PendingRanks
+
+Part = TypeVar("Part")
 
 # Rows and labels whose ranks may be on devices to be read, of 4 to 20 bytes each.
 MAX_ENTRIES = 1 << 24
@@ -58,10 +59,10 @@ class StartedPiece(NamedTuple):
         if self.ranks is None:
             return self.nothing
         read = self.ranks.read()
-        return None if read.bad_row >= 0 else RankBlock(*read[:6])
+        return None if read.bad_row >= 0 else read.block
 
 
-def whole(block: RankBlock | None) -> RankBlock:
+def require_ranks(block: RankBlock | None) -> RankBlock:
     """Return what `StartedPiece.read` returned after `DeviceRanking.check`, if that is ranks."""
     if block is None:
         raise ValueError("the indptr of labels was written to while it was read")
@@ -87,10 +88,7 @@ class DeviceRanking:
         self._rows = rows
         self._options = k, with_labels, with_ties
         self._device = cuda_device.get(rows.scores.device)
-        self._stream = self._device.stream(rows.scores.stream)
-        for other in rows.other_streams:
-            event = self._device.record(self._device.stream(other))
-            self._device.let_wait(self._stream, event)
+        self._stream = self._device.stream_after(rows.scores.stream, rows.other_streams)
         self._indptr, self._weights = map(self._copy, (rows.indptr, rows.device_weights))
 
     def _copy(self, array: DeviceArray | None) -> _Values | None:
@@ -156,13 +154,13 @@ class DeviceRanking:
         Parameters
         ----------
         finish, combine
-            As for `fastpr.ranking.rank_host.label_ranks`.
+            As for `fastpr.ranking.ranks.host.HostRanking.finish`.
         """
         started: deque[StartedPiece] = deque()
 
         def finish_oldest() -> None:
             oldest = started.popleft()
-            combine(finish(oldest.start, oldest.stop, whole(oldest.read())))
+            combine(finish(oldest.start, oldest.stop, require_ranks(oldest.read())))
 
         for piece in self.start():
             started.append(piece)

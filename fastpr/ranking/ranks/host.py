@@ -33,17 +33,10 @@ _LONG_ROW = 1 << 20
 _PIECE_SCORES = 1 << 18
 
 
-def label_ranks(
-    rows: Rows,
-    k: int,
-    *,
-    with_labels: bool,
-    with_ties: bool,
-    backend: str | None,
-    finish: Callable[[int, int, RankBlock], Part],
-    combine: Callable[[Part], None],
-) -> None:
-    """Rank the labels of rows, in parallel if there are many scores.
+class HostRanking:
+    """The ranking of the rows of one update, on the host.
+
+    See `fastpr.ranking.ranks.ranking.Ranking`.
 
     Parameters
     ----------
@@ -55,12 +48,44 @@ def label_ranks(
         Whether blocks have `labels`, and `num_above` and `num_equal`.
     backend : str, optional
         See `choose_backend`.
-    finish : callable
-        Takes the first row of a slice, the row after its last, and their ranks; returns a
-        part. Runs in several threads at once.
-    combine : callable
-        Takes the parts, in the order of rows. Never runs in two threads at once.
     """
+
+    def __init__(
+        self, rows: Rows, k: int, *, with_labels: bool, with_ties: bool, backend: str | None
+    ) -> None:
+        self._rows = rows
+        self._options = k, with_labels, with_ties
+        self._backend = backend
+
+    def check(self) -> NDArray[np.float64] | None:
+        """Return the weights of rows, if there are any; they were checked when they were read."""
+        return self._rows.weights
+
+    def finish(
+        self, finish: Callable[[int, int, RankBlock], Part], combine: Callable[[Part], None]
+    ) -> None:
+        """Rank the labels of rows, in parallel if there are many scores.
+
+        Parameters
+        ----------
+        finish : callable
+            Takes the first row of a slice, the row after its last, and their ranks; returns a
+            part. Runs in several threads at once.
+        combine : callable
+            Takes the parts, in the order of rows. Never runs in two threads at once.
+        """
+        _rank_all(self._rows, *self._options, self._backend, finish, combine)
+
+
+def _rank_all(
+    rows: Rows,
+    k: int,
+    with_labels: bool,
+    with_ties: bool,
+    backend: str | None,
+    finish: Callable[[int, int, RankBlock], Part],
+    combine: Callable[[Part], None],
+) -> None:
     _, module = choose_backend(backend)
     num_threads = parallel.get_num_threads()
     most = _SLICE_SCORES if rows.readable_in_place else _COPIED_SCORES
@@ -192,11 +217,7 @@ def _rank(
         into = _empty_block(num_rows, per_row, with_labels, with_ties, num_entries)
         if source.label_starts is not None:
             into = into._replace(starts=source.label_starts[:-1])
-    module.label_ranks(
-        rows.kernel, source.scores, source.score_starts, source.labels, source.label_starts,
-        source.num_ids, k, into.num_relevant, into.ranks, into.labels, into.num_above,
-        into.num_equal,
-    )  # fmt: skip
+    module.label_ranks(rows.kernel, source, k, into)
     if into.labels is not None and source.ids is not None:
         _positions_to_ids(into, source)
     return into
@@ -239,8 +260,7 @@ def _rank_long_row(
         counts = np.zeros_like(totals)
         first = index * _PIECE_SCORES
         piece = rows.piece(row, first, min(first + _PIECE_SCORES, rows.num_classes))
-        above, equal = counts[1:] if with_ties else (None, None)
-        module.label_counts(rows.kernel, piece, first, ids, scores, k, counts[0], above, equal)
+        module.label_counts(rows.kernel, piece, first, ids, scores, k, counts)
         return counts
 
     def add(counts: NDArray[np.int64]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastpr.arrays.dtypes import ScoreKind, score_kind
-from fastpr.arrays.host import as_float64, check_weight_values, weight_array
+from fastpr.arrays.weights import as_float64, check_weight_values, weight_array
 
 # Ranks are int32, and k stands for all that are not below it.
 MAX_CLASSES = 2**31 - 1

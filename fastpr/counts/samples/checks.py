@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastpr.arrays.dtypes import ScoreKind, score_kind
-from fastpr.arrays.host import found
+from fastpr.arrays.first import First, position_text
+from fastpr.arrays.weights import bad_weights
 
 _BOOLS = np.dtype(np.uint8)
 
@@ -62,14 +64,35 @@ def check_broadcast(weights: tuple[int, ...], shape: tuple[int, ...]) -> None:
         )
 
 
-# The first value, and its index as text.
-First = tuple[Any, str] | None
+def message_of(
+    num_invalid: int,
+    num_bad_labels: int,
+    num_bad_weights: int,
+    first: Callable[[str], First],
+    kind: ScoreKind,
+) -> str:
+    """Return what is wrong with samples: of labels, weights and scores the first that is.
+
+    Parameters
+    ----------
+    num_invalid, num_bad_labels, num_bad_weights : int
+        What a kernel reported; see `fastpr.backends.protocol.Backend.score_histogram`.
+    first : callable
+        Takes "labels", "weights" or "predictions", and returns the first that is wrong.
+    kind : ScoreKind
+        Of the scores; the first of these is as it is stored.
+    """
+    if num_bad_labels:
+        return bad_labels(first("labels"))
+    if num_bad_weights:
+        return bad_weights(first("weights"))
+    return bad_scores(num_invalid, first("predictions"), kind)
 
 
 def bad_labels(first: First) -> str:
     """Return the message about labels of which one is neither 0 nor 1."""
     return (
-        f"labels hold values other than 0 and 1 ({found(first)}); pass labels > 0, "
+        f"labels hold values other than 0 and 1 ({position_text(first)}); pass labels > 0, "
         "and weights of 0 where samples are to be ignored"
     )
 
@@ -80,7 +103,7 @@ def bad_scores(num_invalid: int, first: First, kind: ScoreKind) -> str:
         first = kind.floats(np.asarray(first[0]))[()], first[1]
     noun = "value that is" if num_invalid == 1 else "values that are"
     return (
-        f"predictions hold {num_invalid} {noun} not in [0, 1] ({found(first)}); pass "
+        f"predictions hold {num_invalid} {noun} not in [0, 1] ({position_text(first)}); pass "
         "probabilities (of logits, the sigmoid), or invalid='drop' to leave such "
         "samples out and count them"
     )

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastpr.ranking.hits import Floats
 from fastpr.ranking.options import check_average
 from fastpr.ranking.row_sums import RowSums, ratios
-from fastpr.ranking.state import MAX_BYTES, RankingState
+from fastpr.ranking.state import RankingState
 from fastpr.ranking.values import (
     PROPENSITY_SCORED,
     check_options,
@@ -19,7 +20,6 @@ from fastpr.ranking.values import (
 from fastpr.streaming.storage import peek_header, unpack_tables
 
 Metrics = TypeVar("Metrics", bound="RankingMetrics")
-Floats = NDArray[np.float64]
 
 _CUTOFF_METRICS = (
     "average_precision", "precision", "recall", "ndcg", "reciprocal_rank", "hit_rate"
@@ -37,6 +37,13 @@ class RankingData(NamedTuple):
         Means over rows.
     psp, psndcg : ndarray of float64, or None
         Propensity-scored precision and nDCG; None without label weights.
+
+    Examples
+    --------
+    >>> from fastpr import RankingMetrics
+    >>> data = RankingMetrics(k=2).update([[0], [1]], [[0.9, 0.1, 0.2], [0.3, 0.2, 0.1]]).compute()
+    >>> data.cutoffs.tolist(), data.hit_rate.tolist(), data.psp
+    ([1, 2], [0.5, 1.0], None)
     """
 
     cutoffs: NDArray[np.int64]
@@ -50,7 +57,7 @@ class RankingData(NamedTuple):
     psndcg: Floats | None
 
 
-class RankingMetrics(RankingState):
+class RankingMetrics(RankingState[RankingData]):
     """The metrics of rankings at every cut-off up to k, over a stream of batches of rows.
 
     One pass over the scores gives average precision, precision, recall, nDCG, reciprocal
@@ -168,6 +175,14 @@ class RankingMetrics(RankingState):
         ------
         ValueError
             If updates from device arrays hold bad data; see `update`.
+
+        Examples
+        --------
+        >>> import fastpr
+        >>> state = fastpr.RankingMetrics(k=2)
+        >>> metrics = state.update([[0, 2], [1]], [[0.9, 0.5, 0.4], [0.3, 0.2, 0.1]]).compute()
+        >>> metrics.reciprocal_rank.tolist()
+        [0.5, 0.75]
         """
         seen, k = self._read(), self._ranking.k
         means = self._means(seen)
@@ -182,10 +197,6 @@ class RankingMetrics(RankingState):
         means = ratios(totals[:num_means], seen.weight)
         quotients = ratios(totals[num_means::2], totals[num_means + 1 :: 2])
         return [*means, *quotients]
-
-    def result(self) -> RankingData:
-        """Return what `compute` returns, under the name that Keras gives it."""
-        return self.compute()
 
     def _described(self, seen: RowSums) -> tuple[list[str], list[str]]:
         options, totals = super()._described(seen)
@@ -243,7 +254,7 @@ class RankingMetrics(RankingState):
         header = peek_header(start)
         sizes = [header.get(key) or 0 for key in ("k", "num_limbs", "num_label_weights")]
         if header.get("metric") != cls._METRIC or any(type(size) is not int for size in sizes):
-            return MAX_BYTES  # in which there is room to say what is wrong
+            return cls._MAX_BYTES  # in which there is room to say what is wrong
         k, num_limbs, num_label_weights = sizes
         num_sums = (len(_CUTOFF_METRICS) + 2 * len(PROPENSITY_SCORED)) * k
-        return MAX_BYTES + 8 * (num_sums * num_limbs + num_label_weights)
+        return cls._MAX_BYTES + 8 * (num_sums * num_limbs + num_label_weights)

@@ -7,20 +7,17 @@ buckets are combined in their order. So no result depends on the number of threa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastpr.backends.numba.sort import buckets as sorting
 from fastpr.backends.numba.sort import partition, walks
+from fastpr.backends.protocol import Areas, Counts, Run
 
 Array = NDArray[Any]
-# Does the work of a number of parts, on threads or not.
-Run = Callable[[Callable[[int], None], int], None]
-
 MANY = 1 << 16  # samples: for fewer, many cells would take longer than what they save
 FEW_CELL_BITS, MOST_CELL_BITS = 8, 16
 LEAST_IN_CELL_BITS = 5  # 32 samples for each cell: of more cells, there are too many to look at
@@ -29,38 +26,6 @@ NUM_TASKS = 64
 LARGE_BUCKET = walks.LARGE_COUNT
 LARGE_TABLE = 1 << 32  # samples of one value that a uint32 cannot count
 _NO_WEIGHTS = np.empty(0)
-
-
-class Areas(NamedTuple):
-    """What the area under the curve of the rates is made of.
-
-    Attributes
-    ----------
-    lost : int or float
-        Twice the pairs of a positive and a higher negative, and those of the same score.
-    num_negatives, num_positives : int or float
-        Counts, or sums of weights.
-    """
-
-    lost: int | float
-    num_negatives: int | float
-    num_positives: int | float
-
-
-class Counts(NamedTuple):
-    """The counts at each distinct score, which is a threshold.
-
-    Attributes
-    ----------
-    tps, fps : ndarray of float64, shape (num_groups + 1,)
-        Positives and negatives at or above it.
-    thresholds : ndarray of float, shape (num_groups + 1,)
-        The score.
-    """
-
-    tps: NDArray[np.float64]
-    fps: NDArray[np.float64]
-    thresholds: Array
 
 
 class SortedScores:
@@ -176,16 +141,7 @@ class SortedScores:
         return Areas(exact_lost, self.num_samples - total, total)
 
     def counts(self, dtype: Any, ascending: bool) -> Counts:
-        """Return the counts at each score, with one more place for a point without one.
-
-        Parameters
-        ----------
-        dtype : numpy.dtype
-            Of the thresholds, float32 or float64.
-        ascending : bool
-            Whether the lowest score comes first, and the place is the last one; or else the
-            highest, and the place is the first one.
-        """
+        """See `fastpr.backends.protocol.SortedSamples`."""
         num_groups = int(self._num_groups.sum())
         tps, fps = np.empty(num_groups + 1), np.empty(num_groups + 1)
         thresholds = np.empty(num_groups + 1, dtype)
@@ -217,25 +173,7 @@ class SortedScores:
 def sort_scores(
     scores: Array, labels: NDArray[np.uint8], weights: Array | None, run: Run, num_parts: int
 ) -> SortedScores | None:
-    """Sort samples by their scores, the highest first.
-
-    Parameters
-    ----------
-    scores : ndarray of float32 or float64, shape (n,), n > 0
-        Contiguous. -0.0 is 0.0.
-    labels : ndarray of uint8, shape (n,)
-        Contiguous; 0 is a negative, anything else a positive.
-    weights : ndarray of float32 or float64, shape (n,), optional
-        Contiguous; finite and not negative. Samples of weight 0 are left out.
-    run : callable
-        Does the work of a number of parts.
-    num_parts : int
-        How many parts the input is read in.
-
-    Returns
-    -------
-    SortedScores or None
-        None if a score is NaN or infinite.
+    """Sort samples by their scores; see `fastpr.backends.protocol.Sorter`.
 
     Raises
     ------
@@ -308,20 +246,7 @@ def sort_scores(
 def keep_points(
     counts: Counts, first: int, last: int, corners_only: bool, run: Run, num_parts: int
 ) -> Counts:
-    """Return the points of a curve that are drawn, and room for the one without a threshold.
-
-    Parameters
-    ----------
-    counts : Counts
-        As `SortedScores.counts` returns them.
-    first, last : int
-        The first point and the last one, which are kept.
-    corners_only : bool
-        Whether only corners of the curve of the rates are kept, or the ends of the lines on
-        which the recall does not change.
-    run, num_parts
-        As for `sort_scores`.
-    """
+    """Leave out points of a curve; see `fastpr.backends.protocol.Sorter`."""
     # each part with the point before it and the one after it, which it looks at
     edges = [first + 1 + (last - first - 1) * part // num_parts for part in range(num_parts + 1)]
     cuts = [slice(start - 1, stop + 1) for start, stop in pairwise(edges)]
@@ -348,8 +273,19 @@ def keep_points(
     return kept
 
 
-def to_ratios(kernel: Any, counts: Counts, totals: tuple[float, ...], run: Run, num: int) -> None:
-    """Make ratios of counts, in place, by a kernel of `numba_sort_walks`."""
+def to_precision_and_recall(counts: Counts, num_positives: float, run: Run, num: int) -> None:
+    """Make recall of true positives and precision of false ones, in so many parts."""
+    _convert(walks.to_precision_and_recall, counts, (num_positives,), run, num)
+
+
+def to_rates(
+    counts: Counts, num_positives: float, num_negatives: float, run: Run, num: int
+) -> None:
+    """Make rates of counts, in so many parts."""
+    _convert(walks.to_rates, counts, (num_positives, num_negatives), run, num)
+
+
+def _convert(kernel: Any, counts: Counts, totals: tuple[float, ...], run: Run, num: int) -> None:
     edges = [len(counts.tps) * part // num for part in range(num + 1)]
 
     def work(part: int) -> None:

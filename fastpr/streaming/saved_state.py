@@ -18,6 +18,8 @@ State = TypeVar("State", bound="SavedState[Any]")
 class SavedState(Generic[Seen]):
     """A metric that can be saved: options, and what was seen, become a header and tables.
 
+    The one class that derives from it is `fastpr.streaming.state.StreamingState`.
+
     A metric says what is below; its constructor takes the options, and `use_locking`, `backend`
     and `name`, which are not saved in bytes and files.
     """
@@ -26,6 +28,8 @@ class SavedState(Generic[Seen]):
     # it is saved in the last of them.
     _METRIC: ClassVar[str]
     _HEADER_KEYS: ClassVar[Mapping[int, frozenset[str]]]
+    # A longer file is something else.
+    _MAX_BYTES: ClassVar[int]
     name: str | None
     _use_locking: bool
     _backend: str | None
@@ -36,6 +40,14 @@ class SavedState(Generic[Seen]):
     def _options(self) -> dict[str, Any]:
         """Return the options that change numbers, as the header of a saved state has them."""
         raise NotImplementedError
+
+    def _differences(self: State, other: State) -> list[str]:
+        """Return the options that change numbers and differ, with both values."""
+        ours, theirs = self._options(), other._options()
+        return [f"{key} {ours[key]} and {theirs[key]}" for key in ours if ours[key] != theirs[key]]
+
+    def _is_same_metric(self, other: SavedState[Any]) -> bool:
+        return other._METRIC == self._METRIC
 
     def _to_saved(self, seen: Seen) -> tuple[dict[str, Any], list[NDArray[Any]]]:
         """Return what the header holds besides the options, and the tables."""
@@ -56,7 +68,7 @@ class SavedState(Generic[Seen]):
     @classmethod
     def _max_bytes(cls, start: bytes) -> int:
         """Return how long a saved state that begins in this way can be at most."""
-        raise NotImplementedError
+        return cls._MAX_BYTES
 
     def _read(self) -> Seen:
         """Return all that was seen."""
@@ -65,7 +77,15 @@ class SavedState(Generic[Seen]):
     # ---- bytes and files ----
 
     def to_bytes(self) -> bytes:
-        """Return the tables and the options that change numbers; equal states, equal bytes."""
+        """Return the tables and the options that change numbers; equal states, equal bytes.
+
+        Examples
+        --------
+        >>> import fastpr
+        >>> state = fastpr.AveragePrecisionAtK(k=1).update([0], [[0.2, 0.1]])
+        >>> fastpr.AveragePrecisionAtK.from_bytes(state.to_bytes()) == state
+        True
+        """
         return self._packed(self._read(), max(self._HEADER_KEYS))
 
     def _packed(self, seen: Seen, schema: int) -> bytes:
@@ -134,6 +154,17 @@ class SavedState(Generic[Seen]):
         ------
         OSError
             If the file cannot be written. An old file is then as it was.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> import fastpr
+        >>> state = fastpr.AveragePrecisionAtK(k=1).update([0], [[0.2, 0.1]])
+        >>> with TemporaryDirectory() as folder:
+        ...     state.save(f"{folder}/model.fastpr")
+        ...     same = fastpr.AveragePrecisionAtK.load(f"{folder}/model.fastpr")
+        >>> same == state
+        True
         """
         storage.write_atomically(path, self.to_bytes())
 

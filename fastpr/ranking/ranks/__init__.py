@@ -1,0 +1,1 @@
+"""Rows become ranks, on the host or on a device; `ranking` knows which."""
