@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import numba
-from numba.core.compiler_lock import global_compiler_lock
 
-from fastpr.backends import forks
 from fastpr.backends.numba.compile import folder
 from fastpr.backends.numba.histogram.blocks import score_histogram
 from fastpr.backends.numba.ranks.blocks import label_counts, label_ranks
 
 __all__ = ["describe", "label_counts", "label_ranks", "score_histogram"]
-
-# Their child would find Numba's lock held by nobody who could open it.
-forks.wait_for(global_compiler_lock)
 
 
 def describe() -> str:

@@ -300,7 +300,7 @@ class KernelFiles:
     disable = flush = enable
 
 
-def kept(name: str, kernel: Any) -> Any:
+def keep_on_disk(name: str, kernel: Any) -> Any:
     """Return a kernel that looks for its compiled code on disk, and leaves it there.
 
     Parameters

@@ -20,7 +20,7 @@ import numba
 
 from fastpr.backends import numba as numba_cpu
 from fastpr.backends.numba import compile as numba_cache
-from fastpr.backends.numba.compile import SUFFIX, VARIABLE, hash_sources, kept
+from fastpr.backends.numba.compile import SUFFIX, VARIABLE, hash_sources, keep_on_disk
 from fastpr.backends.numba.histogram import encode as numba_encode
 from fastpr.backends.numba.histogram import kernels as numba_kernels
 from fastpr.backends.numba.ranks import blocks as rank_blocks
@@ -41,7 +41,7 @@ def make(step=1, name="small"):
     def small(number):
         return number + step
 
-    return kept(name, small)
+    return keep_on_disk(name, small)
 
 
 def is_loaded(kernel):
@@ -429,7 +429,7 @@ else:
 def small(number):
     return number + 1
 
-kernel = files.kept("small", small)
+kernel = files.keep_on_disk("small", small)
 say(kernel(1))
 say(f"{sum(kernel.stats.cache_hits.values())} from the disk")
 """
@@ -466,7 +466,7 @@ def test_a_kernel_that_cannot_be_compiled_leaves_no_lock(place):
 
     for _ in range(2):
         with pytest.raises(numba.TypingError):
-            kept("wrong", wrong)(1)
+            keep_on_disk("wrong", wrong)(1)
     assert numba_cache._turns == {}
     assert files(place) == []
 

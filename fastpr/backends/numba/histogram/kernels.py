@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit
 from numba.core.registry import cpu_target
 
-from fastpr.backends.numba.compile import kept
+from fastpr.backends.numba.compile import keep_on_disk
 from fastpr.backends.numba.histogram.encode import (
     ENCODE,
     GROUP,
@@ -247,7 +247,7 @@ def make_count(kernel: str, bool_labels: bool, code_type: Any) -> Any:
         fold_counts(tables, edges, table)
 
     way = "-together" * together
-    return kept(f"count-{kernel}{'-bool' * bool_labels}-{code_type.__name__}{way}", count)
+    return keep_on_disk(f"count-{kernel}{'-bool' * bool_labels}-{code_type.__name__}{way}", count)
 
 
 @cache
@@ -310,4 +310,6 @@ def make_weigh(kernel: str, bool_labels: bool, weight_dtype: Any, code_type: Any
             merge_copies(tables, totals[0], totals[1])
         fold_sums(totals, edges, table)
 
-    return kept(f"weigh-{kernel}{'-bool' * bool_labels}-{weight_dtype}-{code_type.__name__}", weigh)
+    return keep_on_disk(
+        f"weigh-{kernel}{'-bool' * bool_labels}-{weight_dtype}-{code_type.__name__}", weigh
+    )

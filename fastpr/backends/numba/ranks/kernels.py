@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from fastpr.backends.numba.compile import kept
+from fastpr.backends.numba.compile import keep_on_disk
 from fastpr.backends.numba.options import INLINED_BY_NUMBA, KERNEL_OPTIONS
 from fastpr.backends.numba.ranks.arguments import ID, INDEX, Options, Row, Scratch
 from fastpr.backends.numba.ranks.few_labels import fetch_row, make_rank_few
@@ -152,4 +152,6 @@ def make_ranking(bits_type: Any, key_type: Any) -> Any:
         count_before(Row(scores, 0, len(scores)), options, scratch, len(relative_ids))
 
     types = f"{bits_type.__name__}-{key_type.__name__}"
-    return kept(f"label_ranks-{types}", label_ranks), kept(f"label_counts-{types}", label_counts)
+    return keep_on_disk(f"label_ranks-{types}", label_ranks), keep_on_disk(
+        f"label_counts-{types}", label_counts
+    )

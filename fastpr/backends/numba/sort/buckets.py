@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from fastpr.backends.numba.compile import kept
+from fastpr.backends.numba.compile import keep_on_disk
 from fastpr.backends.numba.options import INLINED_BY_LLVM, KERNEL_OPTIONS
 
 MOST_AT_ONCE = 1 << 16
@@ -249,4 +249,4 @@ def make_sort(weighted: bool) -> Any:
             num_positives[bucket] = positives
             num_groups[bucket] = groups
 
-    return kept(f"sort-records{'-weighted' * weighted}", sort_buckets)
+    return keep_on_disk(f"sort-records{'-weighted' * weighted}", sort_buckets)

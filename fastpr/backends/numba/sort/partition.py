@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit
 
 import fastpr.backends.numba.histogram.blocks  # noqa: F401 - its import makes a fork wait for compilers
-from fastpr.backends.numba.compile import kept
+from fastpr.backends.numba.compile import keep_on_disk
 from fastpr.backends.numba.options import INLINED_BY_LLVM, KERNEL_OPTIONS
 
 
@@ -69,7 +69,7 @@ def make_find_range(bits_type: Any) -> Any:
         ends[0] = least
         ends[1] = largest
 
-    return kept(f"sort-range-{bits_type.__name__}", find_range)
+    return keep_on_disk(f"sort-range-{bits_type.__name__}", find_range)
 
 
 @cache
@@ -86,7 +86,7 @@ def make_count_cells(bits_type: Any, weighted: bool) -> Any:
             distance = min(bits_type(key_of(bits[i]) - origin), span)
             counts[np.uint64(distance) >> shift] += one
 
-    return kept(f"sort-cells-{bits_type.__name__}{'-weighted' * weighted}", count_cells)
+    return keep_on_disk(f"sort-cells-{bits_type.__name__}{'-weighted' * weighted}", count_cells)
 
 
 @njit(**KERNEL_OPTIONS)
@@ -136,8 +136,8 @@ def plan_places(counts, bucket_of_cell, starts, places):
             place += num
 
 
-kept("sort-buckets", plan_buckets)
-kept("sort-places", plan_places)
+keep_on_disk("sort-buckets", plan_buckets)
+keep_on_disk("sort-places", plan_places)
 
 
 @cache
@@ -169,4 +169,4 @@ def make_scatter(bits_type: Any, weighted: bool) -> Any:
             if weighted:
                 record_weights[place] = np.float64(weights[i])
 
-    return kept(f"sort-scatter-{bits_type.__name__}{'-weighted' * weighted}", scatter)
+    return keep_on_disk(f"sort-scatter-{bits_type.__name__}{'-weighted' * weighted}", scatter)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from fastpr.backends.numba.compile import kept
+from fastpr.backends.numba.compile import keep_on_disk
 from fastpr.backends.numba.options import INLINED_BY_LLVM, KERNEL_OPTIONS
 from fastpr.backends.numba.sort.partition import largest_key
 
@@ -152,7 +152,7 @@ def make_walk_area(is_large: bool) -> Any:
             areas[bucket] = area
             large_areas[bucket] = large_area
 
-    return kept(f"sort-area{'-large' * is_large}", walk_area)
+    return keep_on_disk(f"sort-area{'-large' * is_large}", walk_area)
 
 
 @njit(**KERNEL_OPTIONS)
@@ -246,7 +246,7 @@ def make_write_groups(bits_type: Any, weighted: bool) -> Any:
                     place += step if is_last else 0
                 i = stop
 
-    return kept(f"sort-groups-{bits_type.__name__}{'-weighted' * weighted}", write_groups)
+    return keep_on_disk(f"sort-groups-{bits_type.__name__}{'-weighted' * weighted}", write_groups)
 
 
 @njit(**INLINED_BY_LLVM)
@@ -313,9 +313,9 @@ def to_rates(tps, fps, num_positives, num_negatives):
         fps[i] = fps[i] / num_negatives if num_negatives > 0.0 else np.nan
 
 
-kept("sort-precision", walk_precision)
-kept("sort-walk-weighted", walk_weights)
-kept("sort-count-kept", count_kept)
-kept("sort-write-kept", write_kept)
-kept("sort-ratios", to_precision_and_recall)
-kept("sort-rates", to_rates)
+keep_on_disk("sort-precision", walk_precision)
+keep_on_disk("sort-walk-weighted", walk_weights)
+keep_on_disk("sort-count-kept", count_kept)
+keep_on_disk("sort-write-kept", write_kept)
+keep_on_disk("sort-ratios", to_precision_and_recall)
+keep_on_disk("sort-rates", to_rates)
