@@ -7,10 +7,10 @@ float64. So all backends give the same results, and states merge by addition.
 # Names are loaded on first use, so that importing the package costs next to nothing;
 # __init__.pyi says the same to type checkers.
 
-from importlib import import_module
+from importlib import import_module as _import_module
 
 from fastpr._version import __version__ as __version__
-from fastpr.backends.forks import loading
+from fastpr.backends.forks import loading as _loading
 
 _NAMES_OF = {
     "backends.choose": ("BackendUnavailable", "available_backends"),
@@ -38,12 +38,12 @@ __all__ = sorted(["__version__", "exact", *_ROOM_OF])
 def __getattr__(name):
     """Load a public name on first use."""
     if name == "exact":
-        with loading:
-            return import_module("fastpr.exact")
+        with _loading:
+            return _import_module("fastpr.exact")
     if name not in _ROOM_OF:
         raise AttributeError(f"module 'fastpr' has no attribute {name!r}")
-    with loading:
-        value = getattr(import_module(f"fastpr.{_ROOM_OF[name]}"), name)
+    with _loading:
+        value = getattr(_import_module(f"fastpr.{_ROOM_OF[name]}"), name)
     globals()[name] = value
     return value
 

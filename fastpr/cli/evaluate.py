@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import fastpr
 from fastpr.counts.bins import MAX_NUM_THRESHOLDS
+from fastpr.curves.curve import replace_table
 from fastpr.io import read_labels, read_scores
 from fastpr.io.errors import BadData
 
@@ -201,4 +202,5 @@ def _finish(
 
 def _curve(state: fastpr.PrecisionRecallAtEqualThresholds) -> fastpr.Curve:
     """Return the curve of a state whose weights are 0 and 1: sums of such are counts."""
-    return state.curve().with_table(state.fine_table().astype(np.int64))
+    curve = state.curve()
+    return replace_table(curve, curve.table.astype(np.int64))

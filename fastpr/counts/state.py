@@ -29,7 +29,7 @@ from fastpr.curves.curve import Curve
 from fastpr.curves.estimates import Conventions, conventions_of
 from fastpr.curves.ratios import PrecisionRecallData
 from fastpr.curves.thresholds import equal_thresholds
-from fastpr.streaming.state import StreamingState
+from fastpr.streaming.state import StreamingState, seen_by
 from fastpr.streaming.storage import MAX_COUNT
 
 _SCHEMA_1_KEYS = frozenset(
@@ -340,11 +340,6 @@ class PrecisionRecallAtEqualThresholds(StreamingState[ScoreCounts, PrecisionReca
             return Bins(2)  # 0 and 1 are values of every dtype
         return self._bins
 
-    def fine_table(self) -> NDArray[Any]:
-        """Return the counts by label and bin, of all bins; those of `curve`."""
-        seen = self._read()
-        return seen.table(self._bins_of(seen).num_bins(kind_of(seen.dtypes)))
-
     def coarsen(
         self, num_thresholds: int, bins_per_threshold: int = 1
     ) -> PrecisionRecallAtEqualThresholds:
@@ -437,3 +432,9 @@ def _totals_of(seen: ScoreCounts) -> list[int | float]:
     """Return the totals of negatives and positives."""
     totals: list[int | float] = seen.table(0).sum(axis=1).tolist()
     return totals
+
+
+def fine_table(state: PrecisionRecallAtEqualThresholds) -> NDArray[Any]:
+    """Return the counts by label and bin, of all bins; those of `curve`."""
+    seen = seen_by(state)
+    return seen.table(state._bins_of(seen).num_bins(kind_of(seen.dtypes)))

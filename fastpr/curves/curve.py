@@ -219,10 +219,6 @@ class Curve(OperatingCurve):
         bins = checked_bins(table, edges, single, reported, float(upper), exact, lowest_scores)
         return cls(*bins, problem, check_conventions(conventions))
 
-    def with_table(self, table: Array) -> Curve:
-        """Return the curve of another table of the same bins, unchecked; int64 or float64."""
-        return type(self)(np.array(table), *self._parts()[1:])
-
     def with_conventions(self, conventions: str | Conventions) -> Curve:
         """Return the same curve under other conventions.
 
@@ -403,3 +399,8 @@ class Curve(OperatingCurve):
     def _certain(self, value: float) -> Estimate:
         """Return a value that holds whatever the order of the scores."""
         return Estimate(value, problem=self.problem)
+
+
+def replace_table(curve: Curve, table: Array) -> Curve:
+    """Return the curve of another table of the same bins, unchecked; int64 or float64."""
+    return type(curve)(np.array(table), *curve.__reduce__()[1][1:])

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastpr.counts.state import PrecisionRecallAtEqualThresholds
+from fastpr.counts.state import PrecisionRecallAtEqualThresholds, fine_table
 from fastpr.curves.best import METRICS as BEST_METRICS
-from fastpr.curves.curve import Curve
+from fastpr.curves.curve import Curve, replace_table
 from fastpr.resampling.group_tables import GroupTables
 
 METHODS = ("percentile", "basic", "bca")
@@ -196,14 +196,14 @@ def bootstrap(
 
     curve = (groups[0] + groups[1]).merge(*groups[2:]).curve()
     estimate = value_of(curve)
-    tables = GroupTables([state.fine_table() for state in groups])
+    tables = GroupTables([fine_table(state) for state in groups])
     size = batch or min(tables.num_rows_at_once, _MAX_BATCH)
 
     distribution = np.empty(num_resamples)
     for start in range(0, num_resamples, size):
         stop = min(start + size, num_resamples)
         sums = tables.resampled(_multiplicities(rng, stop - start, len(groups)))
-        distribution[start:stop] = [value_of(curve.with_table(table)) for table in sums]
+        distribution[start:stop] = [value_of(replace_table(curve, table)) for table in sums]
         if progress is not None:
             progress(stop)
 
@@ -211,7 +211,7 @@ def bootstrap(
     if method == "bca":
         for start in range(0, len(groups), size):
             sums = tables.without_each(start, min(start + size, len(groups)))
-            left_out += [value_of(curve.with_table(table)) for table in sums]
+            left_out += [value_of(replace_table(curve, table)) for table in sums]
 
     defined = distribution[np.isfinite(distribution)]
     if num_undefined := num_resamples - len(defined):

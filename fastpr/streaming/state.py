@@ -323,3 +323,8 @@ class StreamingState(SavedState[Seen], Generic[Seen, Result]):
 
     def __deepcopy__(self: State, memo: dict[int, Any]) -> State:
         return self._copy()  # tables are never written to
+
+
+def seen_by(state: StreamingState[Seen, Any]) -> Seen:
+    """Return what a state has seen, once all that was queued is in."""
+    return state._read()

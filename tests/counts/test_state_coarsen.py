@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tiers import examples
 
 from fastpr import PrecisionRecallAtEqualThresholds as State
+from fastpr.counts.state import fine_table
 
 COUNTED = ["uint8", "uint16", "float16", "bfloat16"]
 RANDOM = np.random.default_rng(8)
@@ -81,7 +82,7 @@ def test_joining_is_what_its_definition_says(data: st.DataObject) -> None:
         for number, count in enumerate(table[label].tolist()):
             score = Fraction(number, steps)
             expected[label][int(score * coarse_steps)] += count
-    assert state.coarsen(coarse_steps + 1).fine_table().tolist() == expected
+    assert fine_table(state.coarsen(coarse_steps + 1)).tolist() == expected
 
 
 @pytest.mark.parametrize("how", ["fine", "exact"])

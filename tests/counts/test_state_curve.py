@@ -13,7 +13,8 @@ from cases import near_thresholds
 from compare import assert_same_bits, assert_same_data
 
 from fastpr import PrecisionRecallAtEqualThresholds as State
-from fastpr.curves.curve import Curve
+from fastpr.counts.state import fine_table
+from fastpr.curves.curve import Curve, replace_table
 
 COUNTED = ["uint8", "uint16", "float16", "bfloat16"]
 NUM_VALUES = {"uint8": 256, "uint16": 65_536, "float16": 15_361, "bfloat16": 16_257}
@@ -153,11 +154,11 @@ def test_a_curve_of_nothing_is_empty() -> None:
         curve = state.curve()
         assert (curve.num_positives, curve.num_negatives) == (0, 0)
         assert np.isnan(curve.average_precision())
-        assert not state.fine_table().any()
-        table = state.fine_table()
-        assert curve.with_table(table).tp.tolist() == curve.tp.tolist()
+        assert not fine_table(state).any()
+        table = fine_table(state)
+        assert replace_table(curve, table).tp.tolist() == curve.tp.tolist()
     assert State(11, resolution="exact").curve().thresholds.tolist() == [0.0, 1.0]
-    assert State(1001, resolution="exact").fine_table().shape == (2, 2)
+    assert fine_table(State(1001, resolution="exact")).shape == (2, 2)
 
 
 @pytest.mark.parametrize("zero_division", [0.0, 1.0, float("nan")])

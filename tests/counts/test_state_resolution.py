@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tiers import examples
 
 from fastpr import PrecisionRecallAtEqualThresholds as State
+from fastpr.counts.state import fine_table
 
 COUNTED = ["uint8", "uint16", "float16", "bfloat16"]
 NUM_VALUES = {"uint8": 256, "uint16": 65_536, "float16": 15_361, "bfloat16": 16_257}
@@ -66,7 +67,7 @@ def test_what_is_computed_does_not_depend_on_finer_bins(
     assert_same_data(state.result(), state.compute())
     num_bins = (num_thresholds - 1) * per_threshold + 1
     fine = State(num_bins, backend="reference").update(labels, scores)
-    assert_same_bits(state.fine_table(), fine.fine_table())
+    assert_same_bits(fine_table(state), fine_table(fine))
     assert_same_bits(state.thresholds, State(num_thresholds).thresholds)
     assert state.num_samples == len(scores)
 
@@ -77,7 +78,7 @@ def test_finer_bins_of_any_backend_are_the_same(row: str, kind: str) -> None:
     labels = labels_of(len(scores))
     with using(row) as backend:
         state = State(11, bins_per_threshold=300, backend=backend).update(labels, scores)
-    assert_same_bits(state.fine_table(), oracle.table(labels, scores, kind, 3001))
+    assert_same_bits(fine_table(state), oracle.table(labels, scores, kind, 3001))
 
 
 @pytest.mark.parametrize("per_threshold", [2, 3, 20, 327])
@@ -111,7 +112,7 @@ def test_every_value_has_a_bin_of_its_own(row: str, kind: str) -> None:
         state = State(201, resolution="exact", invalid="drop", backend=backend)
         state.update(labels, scores)
     expected = exact_table(labels, scores, NUM_VALUES[kind])
-    assert_same_bits(state.fine_table(), expected)
+    assert_same_bits(fine_table(state), expected)
     assert state.num_dropped == len(scores) - expected.sum()
     assert state.dtypes == (kind,)
 
@@ -131,8 +132,8 @@ def test_common_values_are_counted_apart(row: str, kind: str, shape: str) -> Non
         state = State(3, resolution="exact", backend=backend).update(labels, scores)
         weighted = State(3, resolution="exact", backend=backend).update(labels, scores, labels + 2)
     expected = exact_table(labels, scores, NUM_VALUES[kind])
-    assert_same_bits(state.fine_table(), expected)
-    assert_same_bits(weighted.fine_table(), expected * np.array([[2.0], [3.0]]))
+    assert_same_bits(fine_table(state), expected)
+    assert_same_bits(fine_table(weighted), expected * np.array([[2.0], [3.0]]))
 
 
 @pytest.mark.parametrize("kind", COUNTED)
@@ -156,7 +157,7 @@ def test_scores_outside_are_dropped_or_an_error(row: str, kind: str) -> None:
         strict = State(11, resolution="exact", backend=backend)
         with pytest.raises(ValueError, match="not in"):
             strict.update(labels, scores)
-    assert_same_bits(state.fine_table(), exact_table(labels, scores, NUM_VALUES[kind]))
+    assert_same_bits(fine_table(state), exact_table(labels, scores, NUM_VALUES[kind]))
     assert strict == State(11, resolution="exact")
     assert state.num_dropped == len(scores) - state.num_samples
 

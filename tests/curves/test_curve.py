@@ -12,7 +12,7 @@ from compare import assert_same_bits
 
 import fastpr
 from fastpr.curves import ratios
-from fastpr.curves.curve import Curve
+from fastpr.curves.curve import Curve, replace_table
 from fastpr.curves.estimates import CONVENTIONS, Conventions, conventions_of
 
 ARRAYS = ("thresholds", "tp", "fp", "fn", "tn", "precision", "recall", "tpr", "fpr", "specificity",
@@ -168,7 +168,7 @@ def test_another_table_of_the_same_bins():
     options = {"single": [False, True, True], "reported": [0, 2], "problem": "p"}
     curve = Curve.from_bins(TABLE, EDGES, **options)
     table = TABLE[:, ::-1].copy()
-    other = curve.with_table(table)
+    other = replace_table(curve, table)
     assert other == Curve.from_bins(table, EDGES, **options)
     table[:] = 0
     assert other.num_positives == 7

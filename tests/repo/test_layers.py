@@ -42,7 +42,7 @@ MAY_USE = {
              "backends.forks", *BACKENDS},
     # the face, and what options can be, and the checks of weights and of an indptr
     "cli": {
-        "face", "io", "data", "backends.choose", "counts.bins", "ranking.options",
+        "face", "io", "data", "backends.choose", "counts.bins", "curves.curve", "ranking.options",
         "arrays.weights", "ranking.rows.sparse",
     },
 }  # fmt: skip

@@ -17,6 +17,7 @@ import pytest
 from waiting import _switch_often, in_threads  # noqa: F401 - a fixture
 
 from fastpr import PrecisionRecallAtEqualThresholds
+from fastpr.counts.state import fine_table
 from fastpr.counts.table import NO_SAMPLES, ScoreCounts
 from fastpr.streaming import pending as pending_module
 from fastpr.streaming.pending import UNKNOWN
@@ -476,7 +477,7 @@ def test_whatever_comes_from_the_samples_waits_for_them() -> None:
         (lambda state: state.dtypes, ("float64",)),
         (lambda state: state.curve().num_positives, 2),
         (lambda state: state.coarsen(2).num_samples, 3),
-        (lambda state: state.fine_table().sum(), 3),
+        (lambda state: fine_table(state).sum(), 3),
     ):
         state = State(3).later(*BATCH)
         assert read(state) == answer

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from fastpr import PrecisionRecallAtEqualThresholds as State
+from fastpr.counts.state import fine_table
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MAGIC = b"\x93FASTPR\n"
@@ -110,7 +111,7 @@ def test_states_of_all_bins_come_back_whole(options: dict, dtype: str, weights: 
     assert back.dtypes == state.dtypes == (() if dtype is None else (dtype,))
     for name in ("num_thresholds", "bins_per_threshold", "resolution"):
         assert getattr(back, name) == getattr(state, name)
-    assert back.fine_table().tobytes() == state.fine_table().tobytes()
+    assert fine_table(back).tobytes() == fine_table(state).tobytes()
 
 
 @pytest.mark.parametrize("zero_division", [0.0, 1.0, float("nan")])
