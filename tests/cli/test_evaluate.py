@@ -12,11 +12,9 @@ from command_line import (
     SHAPE,
     Image,
     random_scores,
-    restart_random_numbers,
     results,
     run,
     save,
-    save_pair,
 )
 
 import fastpr
@@ -44,17 +42,6 @@ def brute_force(
         for name, value in zip(("tp", "fp", "tn", "fn"), (tp, fp, tn, fn), strict=True):
             counts[name].append(value)
     return counts
-
-
-@pytest.fixture(autouse=True)
-def _same_random_numbers_in_any_order_of_tests() -> None:
-    restart_random_numbers()
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> tuple[Path, Path]:
-    """A good pair of files."""
-    return save_pair(tmp_path)
 
 
 KINDS = [

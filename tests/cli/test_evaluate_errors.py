@@ -9,26 +9,13 @@ import pytest
 from command_line import (
     SHAPE,
     random_scores,
-    restart_random_numbers,
     run,
     save,
-    save_pair,
     untouched,
 )
 
 import fastpr
 from fastpr.cli import commands
-
-
-@pytest.fixture(autouse=True)
-def _same_random_numbers_in_any_order_of_tests() -> None:
-    restart_random_numbers()
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> tuple[Path, Path]:
-    """A good pair of files."""
-    return save_pair(tmp_path)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -0.1, 1.5])

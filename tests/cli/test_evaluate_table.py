@@ -6,21 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import Image, restart_random_numbers, run, run_process, save, save_pair
+from command_line import Image, run, run_process, save
 
 import fastpr
 from fastpr.cli.evaluate_report import operating_points
-
-
-@pytest.fixture(autouse=True)
-def _same_random_numbers_in_any_order_of_tests() -> None:
-    restart_random_numbers()
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> tuple[Path, Path]:
-    """A good pair of files."""
-    return save_pair(tmp_path)
 
 
 def test_the_table_reads_well_when_piped(tmp_path: Path, pair: tuple[Path, Path]) -> None:

@@ -11,19 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import OLD, restart_random_numbers, run_process, save_pair
+from command_line import OLD, run_process
 from waiting import FOREVER
-
-
-@pytest.fixture(autouse=True)
-def _same_random_numbers_in_any_order_of_tests() -> None:
-    restart_random_numbers()
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> tuple[Path, Path]:
-    """A good pair of files."""
-    return save_pair(tmp_path)
 
 
 def test_a_process_exits_with_0_and_prints_the_table(pair: tuple[Path, Path]) -> None:
