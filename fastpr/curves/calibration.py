@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastpr.curves.binned import BinnedCounts
+from fastpr.curves.at_thresholds import BinnedCounts
 from fastpr.curves.cuts import Floats
 from fastpr.curves.estimates import UNDEFINED, Estimate, bounded
 

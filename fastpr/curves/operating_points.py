@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastpr.curves.at_thresholds import BinnedCounts
 from fastpr.curves.best import METRICS as METRICS  # what `best` takes
 from fastpr.curves.best import (
     best_cut,
@@ -16,7 +17,6 @@ from fastpr.curves.best import (
     recall_of,
     specificity_of,
 )
-from fastpr.curves.binned import BinnedCounts
 from fastpr.curves.cuts import FineCuts
 from fastpr.curves.estimates import NOWHERE, Estimate, OperatingPoint, negated
 from fastpr.curves.ratios import check_beta

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastpr.curves.binned import BinnedCounts
+from fastpr.curves.at_thresholds import BinnedCounts
 from fastpr.curves.cuts import FineCuts, Floats
 from fastpr.curves.ratios import ratio
 
