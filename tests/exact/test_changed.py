@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import waiting
 from waiting import FOREVER
 
 from fastpr.backends.numba.sort import blocks as numba_sort_scores
@@ -94,7 +95,7 @@ def test_no_change_leads_out_of_an_array():
             **os.environ,
             "NUMBA_BOUNDSCHECK": "1",
             "FASTPR_NUMBA_CACHE_DIR": "0",
-            "PYTHONPATH": os.path.dirname(__file__),
+            "PYTHONPATH": os.pathsep.join(map(os.path.dirname, (__file__, waiting.__file__))),
         },
         capture_output=True,
         text=True,
