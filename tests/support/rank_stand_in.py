@@ -154,8 +154,7 @@ def _ranks(request: RankRequest) -> RanksRead:
             zeros = np.zeros(num_rows, np.int64)
             none = np.zeros(0, np.int32)
             return RanksRead(RankBlock(zeros, zeros, none, None, None, None), int(bad.argmax()))
-    ids = labels.reshape(-1)
-    ids = np.where(ids.astype(object) < 2**31, ids, -1).astype(np.int64)
+    ids = np.array([i if i < 2**31 else -1 for i in labels.reshape(-1).tolist()], np.int64)
     ranks = np.full(len(ids), -9, np.int32)
     num_relevant = np.full(num_rows, -9, np.int64)
     classes = np.full(len(ids), -9, np.int64) if request.with_labels else None
