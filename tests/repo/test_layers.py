@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import tiers
 
 import fastpr
 from fastpr.backends.choose import BACKEND_NAMES
@@ -370,3 +371,9 @@ def test_strings_and_types_are_told_apart(tmp_path):
     with pytest.raises(AssertionError, match="import_module of a variable"):
         list(found_imports(path))
     assert room_of("fastpr.backends.numba.sort.blocks") == "backends.numba"
+
+
+def test_the_tiers_name_files_that_are_there():
+    """A file that moved would go over to the default tier without a word."""
+    for name in tiers.FILES | tiers.INDEPENDENT_OF_C:
+        assert (ROOT / "tests" / name).exists(), name
